@@ -1,0 +1,5 @@
+"""What `mitmdump -s addon.py` loads."""
+
+from gemini_proxy.mitm.addon import GeminiProxy
+
+addons = [GeminiProxy()]

@@ -1,0 +1,1 @@
+"""OpenAI-compatible access to Google Gemini through mitmproxy."""

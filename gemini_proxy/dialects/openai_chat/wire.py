@@ -1,0 +1,85 @@
+"""What a client may say in a chat completion: https://platform.openai.com/docs/api-reference/chat/create.
+
+Clients send back what they got and more, so unknown members are kept and never refused here; known ones have to be
+of the right type, and a JSON null means "not set".
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from gemini_proxy.errors import ProxyError
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+class ContentPart(_Wire):
+    """One part of a message's content; what else it holds depends on `type`."""
+
+    type: str
+    text: str | None = None
+
+
+class Message(_Wire):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[ContentPart] | None = None
+
+
+class StreamOptions(_Wire):
+    include_usage: bool | None = None
+
+
+class ChatRequest(_Wire):
+    model: Annotated[str, Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1)]
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    n: Annotated[int, Field(ge=1, le=8)] | None = None  # Google's limit of candidateCount
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+def read(body: bytes) -> ChatRequest:
+    """The request in a body. Raises ProxyError 400 that names the member that is wrong."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise bad_request(f"The request body is not valid JSON: {error}.", None, "invalid_json") from error
+    if not isinstance(document, dict):
+        raise bad_request("The request body must be a JSON object.", None, "invalid_json")
+    try:
+        return ChatRequest.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        raise _refusal(max(problems, key=lambda problem: len(problem["loc"]))) from error  # of a union, the nearest
+
+
+def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:
+    return ProxyError(400, code, message, param=param)
+
+
+def _refusal(error: ErrorDetails) -> ProxyError:
+    param = _param(error["loc"])
+    if error["type"] == "missing":
+        return bad_request(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+    shown = "" if isinstance(error["input"], dict | list | BaseModel) else f" Got {error['input']!r:.100}."
+    return bad_request(f"Invalid '{param}': {error['msg'].rstrip('.')}.{shown}", param)
+
+
+def _param(location: tuple[Any, ...]) -> str:
+    """The place as OpenAI writes it, `messages[0].content`; pydantic puts names of union branches in between."""
+    branches = ("str", "int", "float", "bool")
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step not in branches and "[" not in step:
+            path += f".{step}" if path else step
+    return path

@@ -1,0 +1,39 @@
+"""The one exception that means "tell the client no"."""
+
+from collections.abc import Mapping
+
+
+class ProxyError(Exception):
+    """A refusal or failure that a client must hear about, as data; each dialect says it in its own form.
+
+    `code` is a stable word for programs, `message` a sentence that tells a person what to do, `param` the place in
+    the request that is wrong. `kind` overrides the error type that the status implies. `retry` says whether the same
+    request can succeed later (`None`: the status decides), `retry_after` in how many seconds. `headers` go to the
+    client as they are (`Allow`, `WWW-Authenticate`).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        kind: str | None = None,
+        retry: bool | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.kind = kind
+        self.retry = retry
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+
+
+class Unreadable(Exception):
+    """An event of Google's that is not what it should be; the stream goes on without it (C15)."""

@@ -1,0 +1,189 @@
+"""One exchange between a client and an upstream: the contracts of dialects and upstreams, and the path between them.
+
+A dialect is a wire protocol that clients speak, an upstream one that Google speaks. Neither knows the other: both
+know the hub (`gemini/`), Gemini's own words, so N dialects and M upstreams need N + M translations.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gemini_proxy import sse
+from gemini_proxy.errors import ProxyError, Unreadable
+from gemini_proxy.gemini.wire import GenerateContentRequest, GenerateContentResponse
+from gemini_proxy.http import Answer, ClientRequest
+
+logger = logging.getLogger(__name__)
+
+Method = Literal["generateContent", "streamGenerateContent"]
+
+
+class Renderer(Protocol):
+    """Says one answer in a dialect's words: the frames of a stream, or one body at the end."""
+
+    warnings: list[str]
+
+    def feed(self, chunk: GenerateContentResponse) -> list[bytes]: ...
+
+    def end(self) -> list[bytes]:
+        """What is left to say. Raises ProxyError where the answer turns out not to be one."""
+
+    def fail(self, error: ProxyError) -> list[bytes]:
+        """The end of a stream that failed."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers known so far: of a stream before its first frame, of a whole answer after `end`."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a client wants, in the hub's words, and who will tell it the answer."""
+
+    model: str
+    method: Method
+    request: GenerateContentRequest
+    renderer: Renderer
+    warnings: list[str] = field(default_factory=list)
+    request_id: str = ""
+
+    @property
+    def stream(self) -> bool:
+        return self.method == "streamGenerateContent"
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """What goes to Google. Its `repr` shows no header: one holds the credential."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Dialect(Protocol):
+    """A wire protocol of clients."""
+
+    def speaks(self, request: ClientRequest) -> bool: ...
+
+    def read(self, request: ClientRequest) -> Ask | Answer:
+        """What to ask Google, or the answer where Google is not needed. Raises ProxyError."""
+
+    def refuse(self, error: ProxyError) -> Answer: ...
+
+
+class Upstream(Protocol):
+    """A wire protocol of Google's."""
+
+    async def encode(self, ask: Ask) -> HttpRequest:
+        """The request with its credential, which may have to be fetched first. Raises ProxyError."""
+
+    def decode(self, event: bytes) -> GenerateContentResponse | None:
+        """The chunk in an event, None for one that says nothing. Raises ProxyError or Unreadable."""
+
+    def refuse(self, status: int, headers: Mapping[str, str], body: bytes) -> ProxyError: ...
+
+
+class Exchange:
+    """Turns what the upstream answers into what the client hears, chunk by chunk or whole.
+
+    Bytes pass as `Feed.feed -> Upstream.decode -> Renderer.feed`. It says the end exactly once, whatever comes and
+    however often the end is announced, and never raises: mitmproxy would cut the body and the client would take the
+    rest for a good, short answer.
+    """
+
+    def __init__(self, dialect: Dialect, upstream: Upstream, ask: Ask) -> None:
+        self.ask = ask
+        self._dialect = dialect
+        self._upstream = upstream
+        self._feed: sse.Feed = sse.Decoder()
+        self._unreadable = 0
+        self._ended = False
+
+    @property
+    def warnings(self) -> list[str]:
+        unreadable = [f"{self._unreadable} unreadable events of Google's were skipped"] if self._unreadable else []
+        return [*self.ask.warnings, *self.ask.renderer.warnings, *unreadable]
+
+    def transform(self, data: bytes) -> list[bytes]:
+        """The frames for a piece of the body; `b""` is its end. A list, because mitmproxy takes `b""` for the end."""
+        if self._ended:
+            return []
+        frames = self._frames(self._feed.feed(data) if data else self._feed.flush())
+        if not data and not self._ended:
+            frames += self._end()
+        return [b"".join(frames)] if frames else []  # one write for the events that came in one read
+
+    def whole(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """The answer for a body that came in one piece, to a client that asked for a stream or for a whole answer."""
+        if "event-stream" not in headers.get("content-type", ""):
+            self._feed = sse.Whole()
+        if self.ask.stream:
+            frames = self.transform(body) + self.transform(b"")
+            return Answer(200, b"".join(frames), self.stream_headers())
+        try:
+            for event in self._feed.feed(body) + self._feed.flush():
+                self._read(event)
+            return Answer(200, b"".join(self.ask.renderer.end()), self._with_warnings(self.ask.renderer.headers()))
+        except Exception as error:
+            return self.refuse(_as_proxy_error(error))
+
+    def stream_headers(self) -> dict[str, str]:
+        return self._with_warnings(self.ask.renderer.headers())
+
+    def refuse(self, error: ProxyError) -> Answer:
+        return self._dialect.refuse(error)
+
+    def rejected(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        """The answer where Google did not answer with 200."""
+        try:
+            return self.refuse(self._upstream.refuse(status, headers, body))
+        except Exception as error:
+            return self.refuse(_as_proxy_error(error))
+
+    def _frames(self, events: list[bytes]) -> list[bytes]:
+        frames: list[bytes] = []
+        try:
+            for event in events:
+                frames += self._read(event)
+        except Exception as error:  # what came before it still counts
+            frames += self._fail(error)
+        return frames
+
+    def _read(self, event: bytes) -> list[bytes]:
+        try:
+            chunk = self._upstream.decode(event)
+        except Unreadable:
+            self._unreadable += 1
+            return []
+        return self.ask.renderer.feed(chunk) if chunk is not None else []
+
+    def _end(self) -> list[bytes]:
+        try:
+            frames = self.ask.renderer.end()
+        except Exception as error:
+            return self._fail(error)
+        self._ended = True
+        return frames
+
+    def _fail(self, error: Exception) -> list[bytes]:
+        self._ended = True
+        return self.ask.renderer.fail(_as_proxy_error(error))
+
+    def _with_warnings(self, headers: Mapping[str, str]) -> dict[str, str]:
+        if not self.warnings:
+            return dict(headers)
+        return {**headers, "x-gemini-proxy-warnings": header_text("; ".join(self.warnings))}
+
+
+def header_text(text: str) -> str:
+    """Text that may quote a client or Google, as a header value: one line of ASCII, not longer than 1,000 characters."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:1000]
+
+
+def _as_proxy_error(error: Exception) -> ProxyError:
+    if isinstance(error, ProxyError):
+        return error
+    logger.error("An answer could not be translated.", exc_info=error)
+    return ProxyError(500, "internal_error", "The proxy failed to translate Google's answer; its log says where.")

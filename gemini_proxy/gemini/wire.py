@@ -1,0 +1,120 @@
+"""Gemini's own words: the bodies of generateContent, as both the Code Assist and the public API know them.
+
+Typed dicts show the wire and keep members that are not named here. Answers are read leniently: every member may be
+absent or null, enumerations are strings because Google adds words (protocol 8).
+"""
+
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+_lenient = with_config(ConfigDict(extra="allow"))
+
+
+class Part(TypedDict, total=False):
+    """A part of a request's content, written by us."""
+
+    text: str
+    thought: bool
+    thoughtSignature: str
+    inlineData: dict[str, Any]
+    fileData: dict[str, Any]
+    functionCall: dict[str, Any]
+    functionResponse: dict[str, Any]
+    videoMetadata: dict[str, Any]
+    mediaResolution: dict[str, Any]
+
+
+class Content(TypedDict, total=False):
+    role: str
+    parts: list[Part]
+
+
+class GenerationConfig(TypedDict, total=False):
+    temperature: float
+    topP: float
+    topK: float
+    candidateCount: int
+    maxOutputTokens: int
+    stopSequences: list[str]
+    responseLogprobs: bool
+    logprobs: int
+    presencePenalty: float
+    frequencyPenalty: float
+    seed: int
+    responseMimeType: str
+    responseSchema: dict[str, Any]
+    responseJsonSchema: Any
+    responseModalities: list[str]
+    mediaResolution: str
+    speechConfig: dict[str, Any]
+    imageConfig: dict[str, Any]
+    thinkingConfig: dict[str, Any]
+
+
+class GenerateContentRequest(TypedDict, total=False):
+    contents: list[Content]
+    systemInstruction: Content
+    tools: list[dict[str, Any]]
+    toolConfig: dict[str, Any]
+    safetySettings: list[dict[str, Any]]
+    cachedContent: str
+    generationConfig: GenerationConfig
+
+
+@_lenient
+class FunctionCall(TypedDict, total=False):
+    name: str | None
+    args: dict[str, Any] | None
+    id: str | None
+
+
+@_lenient
+class AnswerPart(TypedDict, total=False):
+    text: str | None
+    thought: bool | None
+    thoughtSignature: str | None
+    functionCall: FunctionCall | None
+
+
+@_lenient
+class AnswerContent(TypedDict, total=False):
+    parts: list[AnswerPart] | None
+    role: str | None
+
+
+@_lenient
+class Candidate(TypedDict, total=False):
+    index: int | None
+    content: AnswerContent | None
+    finishReason: str | None
+    finishMessage: str | None
+
+
+@_lenient
+class UsageMetadata(TypedDict, total=False):
+    promptTokenCount: int | None
+    candidatesTokenCount: int | None
+    thoughtsTokenCount: int | None
+    toolUsePromptTokenCount: int | None
+    cachedContentTokenCount: int | None
+    totalTokenCount: int | None
+
+
+@_lenient
+class PromptFeedback(TypedDict, total=False):
+    blockReason: str | None
+    blockReasonMessage: str | None
+
+
+@_lenient
+class GenerateContentResponse(TypedDict, total=False):
+    candidates: list[Candidate] | None
+    promptFeedback: PromptFeedback | None
+    usageMetadata: UsageMetadata | None
+    modelVersion: str | None
+    responseId: str | None
+
+
+RESPONSE = TypeAdapter(GenerateContentResponse)

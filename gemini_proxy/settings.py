@@ -1,0 +1,207 @@
+"""What a user can set, from which environment variable it comes, and what holds when nobody sets it.
+
+The addon lays mitmproxy options over the environment, `login.py` reads the environment alone: both read this table.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+CODE_ASSIST = "https://cloudcode-pa.googleapis.com"
+
+# Constants of an installed application, published in the Gemini CLI's npm package: Google's documentation says that
+# such a "secret" is not treated as one. They are split so that scanners for leaked keys stay quiet in every fork.
+CLIENT_ID = "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j" + ".apps.googleusercontent.com"
+CLIENT_SECRET = "GOCSPX" + "-4uHgMPm-1o7Sk-geV6Cu5clXFsxl"
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot work; the text names it and says what would."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values in force. Secrets stay out of `repr`: it ends up in logs and tracebacks."""
+
+    api_key: str
+    port: int
+    token_store: Path
+    project: str
+    code_assist_endpoint: str
+    google_url: str
+    client_id: str
+    client_secret: str
+    user_agent: str
+    demo: bool
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f.name for f in fields(self))})"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row: the field of `Settings`, the environment variables in order of precedence, the default, the help."""
+
+    field: str
+    environment: tuple[str, ...]
+    default: str
+    help: str
+
+    @property
+    def option(self) -> str:
+        """Its name as a mitmproxy option."""
+        return f"gemini_{self.field}"
+
+
+SETTINGS = (
+    Setting(
+        "api_key",
+        ("PROXY_API_KEY",),
+        "",
+        "Key that clients must send as a bearer token to /v1. Without one, whoever reaches the port spends your quota, "
+        "so only this machine may connect. A value on the command line shows in the process list: prefer the "
+        "environment, .env or config.yaml.",
+    ),
+    Setting(
+        "port",
+        ("PROXY_PORT",),
+        "3000",
+        "Port to listen on, where neither --listen-port nor the mode names one. Read at start.",
+    ),
+    Setting(
+        "token_store",
+        ("TOKEN_STORE_PATH",),
+        "./tokens.json",
+        "File that keeps the Google sign-in. It is created readable by its owner alone; whoever reads it can use the "
+        "account.",
+    ),
+    Setting(
+        "project",
+        ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT_ID"),
+        "",
+        "Google Cloud project id (not the number) that holds the Code Assist licence. It takes precedence over the "
+        "project that Google named at sign-in.",
+    ),
+    Setting(
+        "code_assist_endpoint",
+        ("CODE_ASSIST_ENDPOINT",),
+        "",
+        "Where Code Assist calls go, as scheme and host, in place of the reverse mode's target. Plain http only for "
+        "loopback addresses.",
+    ),
+    Setting(
+        "google_url",
+        ("GEMINI_GOOGLE_URL",),
+        "",
+        "One base URL in place of all of Google's sign-in hosts; the paths stay. For tests and private set-ups.",
+    ),
+    Setting(
+        "client_id",
+        ("GEMINI_OAUTH_CLIENT_ID",),
+        CLIENT_ID,
+        "OAuth client id of the sign-in. The default is the Gemini CLI's, which is public.",
+    ),
+    Setting(
+        "client_secret",
+        ("GEMINI_OAUTH_CLIENT_SECRET",),
+        CLIENT_SECRET,
+        "OAuth client secret that belongs to the client id.",
+    ),
+    Setting(
+        "user_agent",
+        ("GEMINI_USER_AGENT",),
+        "",
+        "User-Agent of the calls to Google. Empty means gemini-proxy/VERSION/MODEL (platform; arch; mitmproxy).",
+    ),
+    Setting(
+        "demo",
+        ("GEMINI_DEMO",),
+        "false",
+        "Talk to the built-in emulator instead of Google, signed in to it already. Nothing leaves this machine, and "
+        "no answer comes from a model.",
+    ),
+)
+
+
+def environment(directory: Path | None = None) -> dict[str, str]:
+    """The process environment over the `.env` of `directory` (default: the working directory)."""
+    return {**{k: v for k, v in dotenv_values((directory or Path()) / ".env").items() if v is not None}, **os.environ}
+
+
+def resolve(env: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> Settings:
+    """Settings from options (by field name; `None` means not set) over the environment over the defaults.
+
+    Raises SettingsError for a value that cannot work.
+    """
+    values = {row.field: _value(row, env, options or {}) for row in SETTINGS}
+    return Settings(
+        api_key=values["api_key"],
+        port=_port(values["port"]),
+        token_store=Path(values["token_store"]).expanduser(),
+        project=_project(values["project"]),
+        code_assist_endpoint=_base_url("CODE_ASSIST_ENDPOINT", values["code_assist_endpoint"]),
+        google_url=_base_url("GEMINI_GOOGLE_URL", values["google_url"]),
+        client_id=values["client_id"],
+        client_secret=values["client_secret"],
+        user_agent=_header("GEMINI_USER_AGENT", values["user_agent"]),
+        demo=_flag("GEMINI_DEMO", values["demo"]),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _value(row: Setting, env: Mapping[str, str], options: Mapping[str, str | None]) -> str:
+    option = options.get(row.field)
+    if option is not None:
+        return option.strip()
+    return next((value for name in row.environment if (value := env.get(name, "").strip())), row.default)
+
+
+def _port(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 0 <= int(value) <= 65535:
+        raise SettingsError(f"PROXY_PORT must be a number from 0 to 65535, not {value!r}.")
+    return int(value)
+
+
+def _project(value: str) -> str:
+    if value.isdigit():
+        raise SettingsError(
+            f"GOOGLE_CLOUD_PROJECT must be the project's id, not its number ({value}). "
+            "The id stands beside the number on the dashboard of the Google Cloud console."
+        )
+    return value
+
+
+def _base_url(name: str, value: str) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise SettingsError(f"{name} must be a URL such as https://host, not {value!r}.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SettingsError(f"{name}: plain http would send your Google token unprotected; use https for {value!r}.")
+    return value.rstrip("/")
+
+
+def _header(name: str, value: str) -> str:
+    if not value.isascii() or not all(c.isprintable() for c in value):
+        raise SettingsError(f"{name} must be printable ASCII: it becomes an HTTP header.")
+    return value
+
+
+def _flag(name: str, value: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if value.lower() not in words:
+        raise SettingsError(f"{name} must be true or false, not {value!r}.")
+    return words[value.lower()]

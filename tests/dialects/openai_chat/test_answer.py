@@ -1,0 +1,248 @@
+"""What a client hears: conformance B, C and D, for streams and whole answers."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.exchanges import (
+    STOP,
+    candidate,
+    completion,
+    deltas,
+    errors,
+    finishes,
+    said,
+    stream,
+    streamed,
+    sse_bytes,
+    text,
+    whole,
+)
+
+USAGE = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+
+REASONS = [
+    ("C25", "STOP", "stop"),
+    ("C26", "MAX_TOKENS", "length"),
+    ("C28", "SAFETY", "content_filter"),
+    ("C28", "PROHIBITED_CONTENT", "content_filter"),
+    ("C28", "BLOCKLIST", "content_filter"),
+    ("C28", "SPII", "content_filter"),
+    ("C28", "RECITATION", "content_filter"),
+    *(("C29", word, "content_filter") for word in ("LANGUAGE", "OTHER", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE", "ESCALATION")),
+    ("C30", "FINISH_REASON_UNSPECIFIED", "stop"),
+    ("C31", "SOMETHING_NEW", "stop"),
+]
+
+
+@pytest.mark.parametrize(("native", "finish"), [pytest.param(n, f, id=f"{c}-{n}") for c, n, f in REASONS])
+def test_finish_reasons(native: str, finish: str) -> None:
+    found = streamed([text("partial"), candidate(finishReason=native)])
+    assert said(found) == "partial"
+    assert finishes(found) == [finish]
+    assert found[-2]["choices"][0]["native_finish_reason"] == native
+    choice = completion(text("partial", finishReason=native))["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"], choice["native_finish_reason"]) == ("partial", finish, native)
+
+
+def test_an_unknown_reason_is_a_warning_c31() -> None:
+    answer = whole(text("x", finishReason="SOMETHING_NEW"))
+    assert "SOMETHING_NEW" in answer.headers["x-gemini-proxy-warnings"]
+
+
+def test_all_tokens_thought_away_c27() -> None:
+    spent = candidate(finishReason="MAX_TOKENS", usage={"promptTokenCount": 3, "thoughtsTokenCount": 100, "totalTokenCount": 103})
+    answer = whole(spent)
+    body = json.loads(answer.body)
+    assert body["choices"][0]["message"]["content"] == ""
+    assert body["choices"][0]["finish_reason"] == "length"
+    assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] == 100
+    assert "spent on thinking" in answer.headers["x-gemini-proxy-warnings"]
+    assert said(streamed([spent])) == ""
+
+
+BROKEN = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"]
+
+
+@pytest.mark.parametrize("native", BROKEN)
+def test_a_broken_answer_is_an_error_that_can_be_tried_again(native: str) -> None:
+    answer = whole(candidate(finishReason=native, finishMessage="why"))  # C36, C39
+    error = json.loads(answer.body)["error"]
+    assert (answer.status, answer.headers["x-should-retry"], error["code"]) == (502, "true", native.lower())
+    assert "why" in error["message"]
+    found = streamed([candidate(finishReason=native)])  # C37
+    assert [error["code"] for error in errors(found)] == [native.lower()]
+    assert found[-1] == "[DONE]"
+    found = streamed([text("visible"), candidate(finishReason=native)])  # C38
+    assert said(found) == "visible"
+    assert len(errors(found)) == 1
+    assert finishes(found) == []
+
+
+def test_a_blocked_prompt_is_a_refusal() -> None:
+    blocked = {"response": {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7}}}
+    body = completion(blocked)  # C40, C77
+    message = body["choices"][0]["message"]
+    assert message["content"] is None
+    assert "SAFETY" in message["refusal"]
+    assert body["choices"][0]["finish_reason"] == "content_filter"
+    assert (body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]) == (7, 0)
+    found = streamed([blocked], stream_options={"include_usage": True})  # C41
+    assert deltas(found)[0] == {"role": "assistant", "content": ""}
+    assert "SAFETY" in deltas(found)[1]["refusal"]
+    assert finishes(found) == ["content_filter"]
+    assert found[-2]["usage"]["prompt_tokens"] == 7
+    assert found[-1] == "[DONE]"
+
+
+EMPTY_CONTENTS: list[dict[str, Any]] = [{}, {"content": {}}, {"content": {"role": "model"}}, {"content": {"parts": []}}, {"content": {"parts": [{}]}}, {"content": {"parts": [{"text": ""}]}}, {"content": None}, {"content": {"parts": None}}]
+
+
+@pytest.mark.parametrize("content", EMPTY_CONTENTS)
+def test_an_empty_candidate_says_nothing_c42_c43(content: dict[str, Any]) -> None:
+    chunk = {"response": {"candidates": [{**content, "finishReason": "STOP"}]}}
+    assert deltas(streamed([chunk])) == [{"role": "assistant", "content": ""}, {}]
+    assert completion(chunk)["choices"][0]["message"] == {"role": "assistant", "content": "", "refusal": None}
+
+
+def test_thoughts_alone_c44() -> None:
+    chunk = candidate({"text": "hm", "thought": True}, finishReason="STOP")
+    answer = whole(chunk)
+    message = json.loads(answer.body)["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": "", "refusal": None, "reasoning_content": "hm"}
+    assert "only thought" in answer.headers["x-gemini-proxy-warnings"]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "code"),
+    [
+        pytest.param([], "upstream_empty_response", id="C45"),
+        pytest.param([{"response": {}}, {}, {"response": None}, {"traceId": "x"}], "upstream_empty_response", id="C14"),
+        pytest.param([text("half")], "upstream_incomplete", id="C46"),
+        pytest.param([text("half"), b'{"response": {"candi'], "upstream_incomplete", id="C23"),
+        pytest.param([text("half"), b"[DONE]"], "upstream_incomplete", id="C16-without-a-reason"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error(chunks: list[Any], code: str) -> None:
+    found = streamed(chunks)
+    assert [error["code"] for error in errors(found)] == [code]
+    assert finishes(found) == []
+    assert found.count("[DONE]") == 1
+
+
+def test_an_incomplete_whole_answer_is_a_502() -> None:
+    assert whole(text("half")).status == 502
+    assert whole({}).status == 502
+
+
+ODD_STREAMS = [
+    pytest.param([text("a"), STOP, STOP], "a", id="C47-reason-twice"),
+    pytest.param([text("a"), STOP, text("b")], "ab", id="C48-text-after-the-reason"),
+    pytest.param([text("a"), b"{broken", text("b"), STOP], "ab", id="C15-broken-event"),
+    pytest.param([text("a"), b'"just text"', b"17", b"[1,2]", text("b"), STOP], "ab", id="C15-not-an-object"),
+    pytest.param([text("a"), {"response": {"candidates": 5}}, STOP], "a", id="C15-wrong-types"),
+    pytest.param([[text("a")], [STOP]], "a", id="C12-one-element-arrays"),
+    pytest.param([text("a")["response"], STOP["response"]], "a", id="C13-no-envelope"),
+    pytest.param([{"response": {}}, {"response": None}, {}, {"traceId": "t"}, text("a"), STOP], "a", id="C14-empty-events"),
+    pytest.param([text("a"), STOP, b"[DONE]"], "a", id="C16-done-from-google"),
+    pytest.param([text("..."), text("…"), STOP], "...…", id="C54-dots"),
+    pytest.param([text(" a "), text("\n"), text("\t"), STOP], " a \n\t", id="C55-white-space"),
+    pytest.param([candidate({"text": "a"}, {"text": "b"}), STOP], "ab", id="C56-two-parts"),
+    pytest.param([candidate({"text": "a", "thoughtSignature": "c2ln"}), STOP], "a", id="C58-signed-text"),
+    pytest.param([text("a"), candidate({"text": "", "thoughtSignature": "c2ln"}), STOP], "a", id="C59-signature-alone"),
+]
+
+
+@pytest.mark.parametrize(("chunks", "words"), ODD_STREAMS)
+def test_odd_streams_that_are_good(chunks: list[Any], words: str) -> None:
+    found = streamed(chunks)
+    assert said(found) == words
+    assert finishes(found) == ["stop"]
+    assert errors(found) == []
+    assert found.count("[DONE]") == 1
+    assert found[-1] == "[DONE]"
+
+
+def test_deltas_c51_c53() -> None:
+    found = streamed([text("a"), text("b"), STOP])
+    assert deltas(found) == [{"role": "assistant", "content": ""}, {"content": "a"}, {"content": "b"}, {}]
+    assert [choice["finish_reason"] for event in found[:-1] for choice in event["choices"]] == [None, None, None, "stop"]
+    assert all("usage" not in event for event in found[:-1])
+
+
+def test_the_envelope_is_the_same_in_all_chunks_c52() -> None:
+    frames = stream(sse_bytes([text("a"), STOP]), model="models/gemini-x").split(b"\n\n")[:-2]
+    heads = {tuple(json.loads(frame[6:])[name] for name in ("id", "object", "created", "model")) for frame in frames}
+    ((answer_id, kind, created, model),) = heads
+    assert answer_id.startswith("chatcmpl-")
+    assert (kind, model) == ("chat.completion.chunk", "models/gemini-x")
+    assert created > 1_700_000_000
+
+
+def test_a_thought_comes_before_the_text_it_led_to_c57() -> None:
+    found = streamed([candidate({"text": "hm", "thought": True}, {"text": "so"}), STOP])
+    assert deltas(found)[1:3] == [{"reasoning_content": "hm"}, {"content": "so"}]
+
+
+def test_candidates_keep_apart_c50_c65() -> None:
+    chunks = [
+        text("a", index=0),
+        text("x", index=1),
+        text("b", index=0, finishReason="STOP"),
+        candidate(index=1, finishReason="SAFETY", usage=USAGE),
+    ]
+    found = streamed(chunks, n=2, stream_options={"include_usage": True})
+    assert (said(found, index=0), said(found, index=1)) == ("ab", "x")
+    assert finishes(found) == ["stop", "content_filter"]
+    assert sum(delta.get("role") == "assistant" for delta in deltas(found)) == 2
+    assert [event["usage"] is not None for event in found[:-1]].count(True) == 1
+    both = {"response": {"candidates": [{"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}, {"index": 1, "finishReason": "SAFETY"}]}}
+    assert [choice["finish_reason"] for choice in completion(both, n=2)["choices"]] == ["stop", "content_filter"]
+
+
+def test_usage_in_streams_exactly_when_asked_for() -> None:
+    chunks = [text("a", usage={"promptTokenCount": 21, "totalTokenCount": 625}), text("b", usage=USAGE), candidate(finishReason="STOP")]
+    found = streamed(chunks, stream_options={"include_usage": True})  # C67, C68, C49
+    assert [event.get("usage", "absent") for event in found[:-2]] == [None] * (len(found) - 2)
+    assert found[-2]["choices"] == []
+    assert found[-2]["usage"]["total_tokens"] == 15
+    assert all("usage" not in event for event in streamed(chunks)[:-1])  # C69
+    assert all("usage" not in event for event in streamed(chunks, stream_options={"include_usage": False})[:-1])
+
+
+@pytest.mark.parametrize(
+    ("google", "prompt", "completion_tokens", "total", "reasoning", "cached"),
+    [
+        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "totalTokenCount": 22}, 10, 12, 22, 7, 0, id="C70"),
+        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 12, "thoughtsTokenCount": 7, "totalTokenCount": 22}, 10, 12, 22, 7, 0, id="C71"),
+        pytest.param({"promptTokenCount": 10, "toolUsePromptTokenCount": 30, "candidatesTokenCount": 5, "totalTokenCount": 45}, 40, 5, 45, 0, 0, id="C72"),
+        pytest.param({"promptTokenCount": 10, "cachedContentTokenCount": 8, "candidatesTokenCount": 5, "totalTokenCount": 15}, 10, 5, 15, 0, 8, id="C73"),
+        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 5}, 10, 5, 15, 0, 0, id="C76"),
+        pytest.param({}, 0, 0, 0, 0, 0, id="C75"),
+    ],
+)
+def test_usage(google: dict[str, int], prompt: int, completion_tokens: int, total: int, reasoning: int, cached: int) -> None:
+    usage = completion(text("a", finishReason="STOP", usage=google))["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (prompt, completion_tokens, total)
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == reasoning
+    assert usage["prompt_tokens_details"]["cached_tokens"] == cached
+
+
+def test_an_error_in_mid_stream_ends_it_c229() -> None:
+    error = {"error": {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}}
+    for wire in (error, [error]):
+        found = streamed([text("half"), wire, text("never said"), STOP])
+        assert said(found) == "half"
+        assert [(e["code"], e["type"]) for e in errors(found)] == [("overloaded", "server_error")]
+        assert found[-1] == "[DONE]"
+        assert found.count("[DONE]") == 1
+
+
+def test_whole_answer_has_every_member_that_clients_need() -> None:
+    body = completion(text("a", finishReason="STOP", usage=USAGE))
+    assert body["object"] == "chat.completion"
+    assert isinstance(body["created"], int)
+    assert body["choices"] == [
+        {"index": 0, "message": {"role": "assistant", "content": "a", "refusal": None}, "logprobs": None, "finish_reason": "stop", "native_finish_reason": "STOP"}
+    ]

@@ -1,0 +1,147 @@
+"""What Google is asked: conformance F and J."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gemini_proxy.dialects.openai_chat.dialect import chat_ask
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.http import ClientRequest
+from tests.exchanges import HI, chat_request
+
+
+def asked(**chat: Any) -> Any:
+    return chat_ask(chat_request(**chat)).request
+
+
+def refused(**chat: Any) -> ProxyError:
+    with pytest.raises(ProxyError) as caught:
+        chat_ask(chat_request(**chat))
+    return caught.value
+
+
+def user(*texts: str) -> dict[str, Any]:
+    return {"role": "user", "parts": [{"text": text} for text in texts]}
+
+
+def model(*texts: str) -> dict[str, Any]:
+    return {"role": "model", "parts": [{"text": text} for text in texts]}
+
+
+def says(role: str, content: Any) -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def texts(*words: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": word} for word in words]
+
+
+CONVERSATIONS = [
+    pytest.param([says("system", "be brief"), *HI], user("be brief"), [user("hi")], id="C99-string"),
+    pytest.param([says("system", texts("a", "b")), *HI], user("a", "b"), [user("hi")], id="C99-parts"),
+    pytest.param([says("system", "a"), says("developer", "b"), *HI], user("a", "b"), [user("hi")], id="C100"),
+    pytest.param([*HI, says("system", "now shout"), says("assistant", "HO")], None, [user("hi", "[system]\n", "now shout"), model("HO")], id="C101"),
+    pytest.param([says("system", "a")], user("a"), [user(" ")], id="C102"),
+    pytest.param([*HI, says("user", "there"), says("assistant", "a"), says("assistant", "b"), *HI], None, [user("hi", "there"), model("a", "b"), user("hi")], id="C104"),
+    pytest.param([*HI, says("assistant", None), says("user", "x")], None, [user("hi", "x")], id="C106-null"),
+    pytest.param([*HI, {"role": "assistant"}, says("assistant", []), says("assistant", ""), says("user", "x")], None, [user("hi", "x")], id="C106-empty"),
+    pytest.param([says("user", "")], None, [user(" ")], id="C107-only"),
+    pytest.param([says("user", []), says("user", "x")], None, [user("x")], id="C107-dropped"),
+    pytest.param([*HI, says("assistant", "Sure:")], None, [user("hi"), model("Sure:")], id="C108-prefill"),
+    pytest.param([says("assistant", "Hello"), *HI], None, [user(" "), model("Hello"), user("hi")], id="starts-with-user"),
+    pytest.param([{"role": "user", "content": "hi", "name": "ann"}], None, [user("hi")], id="C112"),
+    pytest.param([says("user", texts("a", "", "b"))], None, [user("a", "b")], id="text-parts"),
+    pytest.param([says("user", "Hi")], None, [user("Hi")], id="C240"),
+]
+
+
+@pytest.mark.parametrize(("messages", "system", "contents"), CONVERSATIONS)
+def test_conversations(messages: list[Any], system: Any, contents: Any) -> None:
+    request = asked(messages=messages)
+    assert request.get("systemInstruction") == system
+    assert request["contents"] == contents
+
+
+PARAMETERS = [
+    pytest.param({}, None, id="C186-nothing-invented"),
+    pytest.param({"temperature": 0, "top_p": 0}, {"temperature": 0, "topP": 0}, id="C185"),
+    pytest.param({"temperature": 1.5, "top_p": 0.5, "seed": 7}, {"temperature": 1.5, "topP": 0.5, "seed": 7}, id="C193"),
+    pytest.param({"max_tokens": 5}, {"maxOutputTokens": 5}, id="max_tokens"),
+    pytest.param({"max_tokens": 5, "max_completion_tokens": 6}, {"maxOutputTokens": 6}, id="C188"),
+    pytest.param({"stop": "x"}, {"stopSequences": ["x"]}, id="C191-string"),
+    pytest.param({"stop": ["a", "b", "", "a"]}, {"stopSequences": ["a", "b"]}, id="C191-empties-and-duplicates"),
+    pytest.param({"stop": []}, None, id="C191-empty-list"),
+    pytest.param({"stop": ""}, None, id="C191-empty"),
+    pytest.param({"stop": None, "temperature": None, "n": None, "seed": None, "max_tokens": None}, None, id="nulls"),
+    pytest.param({"n": 1}, None, id="C192-one"),
+    pytest.param({"n": 2}, {"candidateCount": 2}, id="C192-two"),
+]
+
+
+@pytest.mark.parametrize(("chat", "config"), PARAMETERS)
+def test_parameters(chat: dict[str, Any], config: Any) -> None:
+    assert asked(**chat).get("generationConfig") == config
+
+
+REFUSED = [
+    pytest.param({"messages": []}, "messages", id="C103"),
+    pytest.param({"messages": None}, "messages", id="messages-null"),
+    pytest.param({"messages": "hi"}, "messages", id="messages-string"),
+    pytest.param({"messages": [{"content": "hi"}]}, "messages[0].role", id="no-role"),
+    pytest.param({"messages": [*HI, says("robot", "hi")]}, "messages[1].role", id="unknown-role"),
+    pytest.param({"messages": [says("user", 5)]}, "messages[0].content", id="content-number"),
+    pytest.param({"messages": [says("user", [{"text": "x"}])]}, "messages[0].content[0].type", id="part-without-type"),
+    pytest.param({"messages": [says("user", [{"type": "hologram"}])]}, "messages[0].content[0].type", id="C181"),
+    pytest.param({"temperature": 3}, "temperature", id="C187-temperature"),
+    pytest.param({"temperature": "hot"}, "temperature", id="temperature-text"),
+    pytest.param({"top_p": 2}, "top_p", id="C187-top_p"),
+    pytest.param({"max_tokens": 0}, "max_tokens", id="max_tokens-zero"),
+    pytest.param({"max_tokens": 1.5}, "max_tokens", id="max_tokens-float"),
+    pytest.param({"n": 9}, "n", id="C192-nine"),
+    pytest.param({"n": True}, "n", id="n-bool"),
+    pytest.param({"stop": ["a", "b", "c", "d", "e", "f"]}, "stop", id="C191-six"),
+    pytest.param({"stop": 5}, "stop", id="stop-number"),
+    pytest.param({"stream": "true"}, "stream", id="C195"),
+    pytest.param({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage", id="include_usage-text"),
+    pytest.param({"model": ""}, "model", id="C207-empty"),
+    pytest.param({"model": None}, "model", id="C207-null"),
+    pytest.param({"project": "theirs"}, "project", id="project"),
+]
+
+
+@pytest.mark.parametrize(("chat", "param"), REFUSED)
+def test_bad_input_names_the_place(chat: dict[str, Any], param: str) -> None:
+    error = refused(**chat)
+    assert (error.status, error.param) == (400, param)
+    assert error.message
+
+
+BODIES = [b"", b"nonsense", b"[]", b'"x"', b"null", b'{"model": "m", "messages": [}', b'{"temperature": NaN}', b'{"model":"\\ud800"}', b"\xff\xfe", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+def test_a_body_that_is_no_json_object_c206(body: bytes) -> None:
+    with pytest.raises(ProxyError) as caught:
+        chat_ask(ClientRequest("POST", "/v1/chat/completions", {}, body))
+    assert (caught.value.status, caught.value.code) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(("stream", "method"), [(True, "streamGenerateContent"), (False, "generateContent"), (None, "generateContent")])
+def test_stream_c195(stream: bool | None, method: str) -> None:
+    assert chat_ask(chat_request(stream=stream)).method == method
+
+
+def test_fields_that_are_not_honoured_are_told_c204() -> None:
+    ask = chat_ask(chat_request(frobnicate=1, user="ann", store=True, metadata={"a": "b"}, verbosity=None))
+    assert ask.warnings == ["frobnicate is not supported and was ignored"]
+
+
+def test_what_clients_echo_back_is_accepted() -> None:
+    echoed = {"role": "assistant", "content": "yes", "refusal": None, "annotations": [], "audio": None, "parsed": None, "reasoning_content": "hm", "tool_calls": None}
+    assert asked(messages=[*HI, echoed, *HI])["contents"] == [user("hi"), model("yes"), user("hi")]
+
+
+def test_the_request_is_json_that_says_what_was_said() -> None:
+    words = "汉😀\u2028\x00 \"quoted\""
+    assert json.loads(json.dumps(asked(messages=[says("user", words)])))["contents"] == [user(words)]
