@@ -1,0 +1,64 @@
+"""The models Code Assist serves and what each family accepts (protocol 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVELS_ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+INPUT_LIMIT = 1_048_576
+OUTPUT_LIMIT = 65_536
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a model id can do."""
+
+    budgets: tuple[int, int] = (0, 0)  # smallest and largest thinkingBudget that is not 0 or -1
+    can_be_off: bool = False  # thinkingBudget 0
+    thinks_by_default: bool = True
+    levels: tuple[str, ...] = ()  # empty: thinkingLevel is refused
+    gemini_3: bool = False  # signs calls, checks signatures, gives calls an id (protocol 8.1, 8.3)
+    newest_flash: bool = False  # refuses penalties and a closing model turn (protocol 7.3)
+
+
+PRO_25 = Family(budgets=(128, 32_768))
+FLASH_25 = Family(budgets=(1, 24_576), can_be_off=True)
+LITE_25 = Family(budgets=(512, 24_576), can_be_off=True, thinks_by_default=False)
+PRO_3 = Family(budgets=(1, 32_768), levels=("LOW", "HIGH"), gemini_3=True)
+PRO_31 = Family(budgets=(1, 32_768), levels=("LOW", "MEDIUM", "HIGH"), gemini_3=True)
+FLASH_3 = Family(budgets=(1, 24_576), can_be_off=True, levels=LEVELS_ALL, gemini_3=True)
+NEWEST_FLASH = Family(budgets=(1, 24_576), can_be_off=True, levels=LEVELS_ALL, gemini_3=True, newest_flash=True)
+
+# Ids of quota buckets, of error metadata, and of the CLI's tables (protocol 7.1); anything else is a 404.
+SERVED: dict[str, Family] = {
+    "gemini-2.5-pro": PRO_25,
+    "gemini-2.5-flash": FLASH_25,
+    "gemini-2.5-flash-lite": LITE_25,
+    "gemini-3-pro-preview": PRO_3,
+    "gemini-3.1-pro-preview": PRO_31,
+    "gemini-3-flash-preview": FLASH_3,
+    "gemini-3.1-flash-lite-preview": FLASH_3,
+    "gemini-3.1-flash-lite": FLASH_3,
+    "gemini-3-flash": NEWEST_FLASH,  # Code Assist's name of 3.5 Flash
+    "gemini-3.5-flash": NEWEST_FLASH,
+    "gemini-3.5-flash-lite": NEWEST_FLASH,
+    "gemini-3.8-flash": NEWEST_FLASH,
+}
+# What retrieveUserQuota lists; a preview id among them is what gives a client "preview access" (protocol 2.5).
+IN_QUOTA = (
+    "gemini-2.5-flash",
+    "gemini-2.5-flash-lite",
+    "gemini-2.5-pro",
+    "gemini-3-flash-preview",
+    "gemini-3-pro-preview",
+    "gemini-3.1-flash-lite-preview",
+    "gemini-3.1-pro-preview",
+)
+
+
+def thinks(family: Family, generation: dict[str, object]) -> bool:
+    config = generation.get("thinkingConfig")
+    budget = config.get("thinkingBudget") if isinstance(config, dict) else None
+    if budget is None:
+        return family.thinks_by_default
+    return bool(budget != 0)

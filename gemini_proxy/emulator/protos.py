@@ -1,0 +1,200 @@
+"""The messages of v1internal as tables: what the reader in fields.py knows.
+
+A row is `name: type`; `[]` marks a list, `{}` a map with string keys; capital letters name a message or an enum.
+Names are lowerCamelCase here; the reader also takes their snake_case form (protocol 2).
+"""
+
+# The package of the types is a guess; the one sighting is OnboardUserResponse (protocol 2.2).
+TYPE_URL = "type.googleapis.com/google.internal.cloud.code.v1internal."
+
+MESSAGES: dict[str, dict[str, str]] = {
+    "GenerateContent": {
+        "model": "string",
+        "project": "string",
+        "userPromptId": "string",
+        "request": "Request",
+        "enabledCreditTypes": "[]string",
+    },
+    "Request": {  # protocol 2.3, the whitelist
+        "contents": "[]Content",
+        "systemInstruction": "Content",
+        "cachedContent": "string",
+        "tools": "[]Tool",
+        "toolConfig": "ToolConfig",
+        "labels": "{}string",
+        "safetySettings": "[]SafetySetting",
+        "generationConfig": "GenerationConfig",
+        "sessionId": "string",
+    },
+    "GenerationConfig": {  # protocol 2.3, and imageConfig which newer clients know
+        "temperature": "float",
+        "topP": "float",
+        "topK": "float",
+        "candidateCount": "int32",
+        "maxOutputTokens": "int32",
+        "stopSequences": "[]string",
+        "responseLogprobs": "bool",
+        "logprobs": "int32",
+        "presencePenalty": "float",
+        "frequencyPenalty": "float",
+        "seed": "int32",
+        "responseMimeType": "string",
+        "responseSchema": "Schema",
+        "responseJsonSchema": "Value",
+        "routingConfig": "Struct",
+        "modelSelectionConfig": "Struct",
+        "responseModalities": "[]Modality",
+        "mediaResolution": "MediaResolution",
+        "speechConfig": "SpeechConfig",
+        "audioTimestamp": "bool",
+        "thinkingConfig": "ThinkingConfig",
+        "imageConfig": "ImageConfig",
+    },
+    "ThinkingConfig": {"includeThoughts": "bool", "thinkingBudget": "int32", "thinkingLevel": "ThinkingLevel"},
+    "ImageConfig": {"aspectRatio": "string", "imageSize": "string"},
+    "SpeechConfig": {
+        "voiceConfig": "VoiceConfig",
+        "multiSpeakerVoiceConfig": "MultiSpeakerVoiceConfig",
+        "languageCode": "string",
+    },
+    "VoiceConfig": {"prebuiltVoiceConfig": "PrebuiltVoiceConfig"},
+    "PrebuiltVoiceConfig": {"voiceName": "string"},
+    "MultiSpeakerVoiceConfig": {"speakerVoiceConfigs": "[]SpeakerVoiceConfig"},
+    "SpeakerVoiceConfig": {"speaker": "string", "voiceConfig": "VoiceConfig"},
+    "Content": {"role": "string", "parts": "[]Part"},
+    "Part": {  # protocol 8.1
+        "text": "string",
+        "thought": "bool",
+        "thoughtSignature": "bytes",
+        "inlineData": "Blob",
+        "fileData": "FileData",
+        "functionCall": "FunctionCall",
+        "functionResponse": "FunctionResponse",
+        "executableCode": "ExecutableCode",
+        "codeExecutionResult": "CodeExecutionResult",
+        "videoMetadata": "VideoMetadata",
+        "mediaResolution": "PartMediaResolution",
+    },
+    "Blob": {"mimeType": "string", "data": "bytes", "displayName": "string"},
+    "FileData": {"mimeType": "string", "fileUri": "string", "displayName": "string"},
+    "FunctionCall": {"id": "string", "name": "string", "args": "Struct"},
+    "FunctionResponse": {
+        "id": "string",
+        "name": "string",
+        "response": "Struct",
+        "parts": "[]FunctionResponsePart",
+    },
+    "FunctionResponsePart": {"inlineData": "Blob", "fileData": "FileData"},
+    "ExecutableCode": {"language": "Language", "code": "string", "id": "string"},
+    "CodeExecutionResult": {"outcome": "Outcome", "output": "string", "id": "string"},
+    "VideoMetadata": {"startOffset": "string", "endOffset": "string", "fps": "float"},
+    "PartMediaResolution": {"level": "MediaResolution"},
+    "Tool": {
+        "functionDeclarations": "[]FunctionDeclaration",
+        "googleSearch": "GoogleSearch",
+        "urlContext": "Empty",
+        "codeExecution": "Empty",
+    },
+    "Empty": {},
+    "GoogleSearch": {"timeRangeFilter": "Struct", "excludeDomains": "[]string"},
+    "FunctionDeclaration": {
+        "name": "string",
+        "description": "string",
+        "parameters": "Schema",
+        "parametersJsonSchema": "Value",
+        "response": "Schema",
+        "responseJsonSchema": "Value",
+        "behavior": "Behavior",
+    },
+    "ToolConfig": {
+        "functionCallingConfig": "FunctionCallingConfig",
+        "retrievalConfig": "Struct",
+        "includeServerSideToolInvocations": "bool",
+    },
+    "FunctionCallingConfig": {
+        "mode": "Mode",
+        "allowedFunctionNames": "[]string",
+        "streamFunctionCallArguments": "bool",
+    },
+    "SafetySetting": {"category": "HarmCategory", "threshold": "HarmBlockThreshold", "method": "HarmBlockMethod"},
+    "Schema": {  # the OpenAPI-like subset: no $schema, $ref, const, additionalProperties … (protocol 8.7)
+        "type": "Type",
+        "format": "string",
+        "title": "string",
+        "description": "string",
+        "nullable": "bool",
+        "enum": "[]string",
+        "items": "Schema",
+        "minItems": "int64",
+        "maxItems": "int64",
+        "properties": "{}Schema",
+        "propertyOrdering": "[]string",
+        "required": "[]string",
+        "minProperties": "int64",
+        "maxProperties": "int64",
+        "minLength": "int64",
+        "maxLength": "int64",
+        "minimum": "float",
+        "maximum": "float",
+        "pattern": "string",
+        "example": "Value",
+        "default": "Value",
+        "anyOf": "[]Schema",
+    },
+    "CountTokens": {"request": "CountTokensRequest"},  # no project here (protocol 2.4)
+    "CountTokensRequest": {"model": "string", "contents": "[]Content"},
+    "ClientMetadata": {
+        "ideType": "IdeType",
+        "ideVersion": "string",
+        "pluginVersion": "string",
+        "platform": "Platform",
+        "updateChannel": "string",
+        "duetProject": "string",
+        "pluginType": "PluginType",
+        "ideName": "string",
+    },
+    "LoadCodeAssist": {"cloudaicompanionProject": "string", "metadata": "ClientMetadata", "mode": "LoadMode"},
+    "OnboardUser": {"tierId": "string", "cloudaicompanionProject": "string", "metadata": "ClientMetadata"},
+    "RetrieveUserQuota": {"project": "string", "userAgent": "string"},
+    "ListExperiments": {"project": "string", "metadata": "ClientMetadata"},
+    "FetchAdminControls": {"project": "string"},
+    "GlobalUserSetting": {"cloudaicompanionProject": "string", "freeTierDataCollectionOptin": "bool"},
+    "RecordMetrics": {"project": "string", "requestId": "string", "metadata": "ClientMetadata", "metrics": "[]Struct"},
+}
+
+ENUMS: dict[str, frozenset[str]] = {
+    name: frozenset(words.split())
+    for name, words in {
+        "Type": "TYPE_UNSPECIFIED STRING NUMBER INTEGER BOOLEAN ARRAY OBJECT NULL",
+        "Mode": "MODE_UNSPECIFIED AUTO ANY NONE VALIDATED",
+        "ThinkingLevel": "THINKING_LEVEL_UNSPECIFIED MINIMAL LOW MEDIUM HIGH",
+        "Modality": "MODALITY_UNSPECIFIED TEXT IMAGE AUDIO",
+        "MediaResolution": "MEDIA_RESOLUTION_UNSPECIFIED MEDIA_RESOLUTION_LOW MEDIA_RESOLUTION_MEDIUM "
+        "MEDIA_RESOLUTION_HIGH MEDIA_RESOLUTION_ULTRA_HIGH",
+        "Language": "LANGUAGE_UNSPECIFIED PYTHON",
+        "Outcome": "OUTCOME_UNSPECIFIED OUTCOME_OK OUTCOME_FAILED OUTCOME_DEADLINE_EXCEEDED",
+        "Behavior": "UNSPECIFIED BLOCKING NON_BLOCKING",
+        "HarmCategory": "HARM_CATEGORY_UNSPECIFIED HARM_CATEGORY_HARASSMENT HARM_CATEGORY_HATE_SPEECH "
+        "HARM_CATEGORY_SEXUALLY_EXPLICIT HARM_CATEGORY_DANGEROUS_CONTENT HARM_CATEGORY_CIVIC_INTEGRITY "
+        "HARM_CATEGORY_JAILBREAK HARM_CATEGORY_IMAGE_HATE HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT "
+        "HARM_CATEGORY_IMAGE_HARASSMENT HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT",
+        "HarmBlockThreshold": "HARM_BLOCK_THRESHOLD_UNSPECIFIED BLOCK_LOW_AND_ABOVE BLOCK_MEDIUM_AND_ABOVE "
+        "BLOCK_ONLY_HIGH BLOCK_NONE OFF",
+        "HarmBlockMethod": "HARM_BLOCK_METHOD_UNSPECIFIED SEVERITY PROBABILITY",
+        "IdeType": "IDE_UNSPECIFIED VSCODE INTELLIJ VSCODE_CLOUD_WORKSTATION INTELLIJ_CLOUD_WORKSTATION "
+        "CLOUD_SHELL GEMINI_CLI",
+        "Platform": "PLATFORM_UNSPECIFIED DARWIN_AMD64 DARWIN_ARM64 LINUX_AMD64 LINUX_ARM64 WINDOWS_AMD64",
+        "PluginType": "PLUGIN_UNSPECIFIED CLOUD_CODE GEMINI AIPLUGIN_INTELLIJ AIPLUGIN_STUDIO",
+        "LoadMode": "MODE_UNSPECIFIED FULL_ELIGIBILITY_CHECK HEALTH_CHECK",
+    }.items()
+}
+PART_DATA = (
+    "text",
+    "inlineData",
+    "fileData",
+    "functionCall",
+    "functionResponse",
+    "executableCode",
+    "codeExecutionResult",
+)
+ONE_OF = {"Part": PART_DATA, "FunctionResponsePart": ("inlineData", "fileData")}
