@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
-from gemini_proxy.gemini.wire import GenerateContentRequest, GenerateContentResponse
+from gemini_proxy.gemini.wire import GenerateContentRequest, GenerateContentResponse, Part
 from gemini_proxy.http import Answer, ClientRequest
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,8 @@ Method = Literal["generateContent", "streamGenerateContent"]
 class Renderer(Protocol):
     """Says one answer in a dialect's words: the frames of a stream, or one body at the end."""
 
-    warnings: list[str]
+    @property
+    def warnings(self) -> list[str]: ...
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]: ...
 
@@ -37,6 +38,17 @@ class Renderer(Protocol):
 
 
 @dataclass(frozen=True)
+class RemoteMedia:
+    """A part of the request that stands for media on the web; whoever fetches it fills `part` in. `param` is the place
+    in the client's request, for errors."""
+
+    url: str
+    kind: str
+    param: str
+    part: Part
+
+
+@dataclass(frozen=True)
 class Ask:
     """What a client wants, in the hub's words, and who will tell it the answer."""
 
@@ -45,6 +57,7 @@ class Ask:
     request: GenerateContentRequest
     renderer: Renderer
     warnings: list[str] = field(default_factory=list)
+    remote: list[RemoteMedia] = field(default_factory=list)
     request_id: str = ""
 
     @property

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+
+Unsupported = Literal["warn", "error", "ignore"]
 
 CODE_ASSIST = "https://cloudcode-pa.googleapis.com"
 
@@ -37,6 +40,10 @@ class Settings:
     client_id: str
     client_secret: str
     user_agent: str
+    aliases: Mapping[str, str]
+    unsupported: Unsupported
+    remote_media: bool
+    state_directory: Path
     demo: bool
 
     def __repr__(self) -> str:
@@ -119,6 +126,33 @@ SETTINGS = (
         "User-Agent of the calls to Google. Empty means gemini-proxy/VERSION/MODEL (platform; arch; mitmproxy).",
     ),
     Setting(
+        "aliases",
+        ("GEMINI_ALIASES",),
+        "",
+        "Names of your own for models, as NAME=MODEL,NAME=MODEL. A model may carry suffixes such as -search or :low.",
+    ),
+    Setting(
+        "unsupported",
+        ("GEMINI_UNSUPPORTED",),
+        "warn",
+        "What happens to a request that asks for something Gemini cannot do: warn (do the rest and say so in the header "
+        "x-gemini-proxy-warnings and the log), error (400), or ignore. What would make the answer wrong is always a 400.",
+    ),
+    Setting(
+        "remote_media",
+        ("GEMINI_REMOTE_MEDIA",),
+        "false",
+        "Fetch images and other media that a request names by http(s) address. Off, because the proxy's machine would "
+        "then ask any public address that a client names; private addresses are refused in any case.",
+    ),
+    Setting(
+        "state_directory",
+        ("GEMINI_STATE_DIRECTORY",),
+        "~/.cache/gemini-proxy",
+        "Folder for what conversations need from one request to the next, the thought signatures of tool calls. It may "
+        "be shared by several proxies, and be deleted at any time.",
+    ),
+    Setting(
         "demo",
         ("GEMINI_DEMO",),
         "false",
@@ -149,6 +183,10 @@ def resolve(env: Mapping[str, str], options: Mapping[str, str | None] | None = N
         client_id=values["client_id"],
         client_secret=values["client_secret"],
         user_agent=_header("GEMINI_USER_AGENT", values["user_agent"]),
+        aliases=_aliases("GEMINI_ALIASES", values["aliases"]),
+        unsupported=_unsupported("GEMINI_UNSUPPORTED", values["unsupported"]),
+        remote_media=_flag("GEMINI_REMOTE_MEDIA", values["remote_media"]),
+        state_directory=Path(values["state_directory"]).expanduser(),
         demo=_flag("GEMINI_DEMO", values["demo"]),
     )
 
@@ -198,6 +236,20 @@ def _header(name: str, value: str) -> str:
     if not value.isascii() or not all(c.isprintable() for c in value):
         raise SettingsError(f"{name} must be printable ASCII: it becomes an HTTP header.")
     return value
+
+
+def _aliases(name: str, value: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if not all(alias.strip() and model.strip() for alias, _, model in pairs):
+        raise SettingsError(f"{name} must look like NAME=MODEL,NAME=MODEL, not {value!r}.")
+    return {alias.strip(): model.strip() for alias, _, model in pairs}
+
+
+def _unsupported(name: str, value: str) -> Unsupported:
+    for word in get_args(Unsupported):
+        if value == word:
+            return cast(Unsupported, word)
+    raise SettingsError(f"{name} must be warn, error or ignore, not {value!r}.")
 
 
 def _flag(name: str, value: str) -> bool:

@@ -1,6 +1,7 @@
 """Every way to cut bytes that a network might find."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 from hypothesis import strategies as st
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 def pieces(data: bytes, borders: Iterable[int]) -> list[bytes]:
     """`data` cut at `borders`."""
     places = [0, *sorted(set(borders) & set(range(1, len(data)))), len(data)]
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 def every_cut(data: bytes) -> Iterator[list[bytes]]:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
-from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat, chat_ask
-from gemini_proxy.exchange import Exchange
+from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
+from gemini_proxy.exchange import Ask, Exchange
+from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
@@ -18,9 +19,16 @@ def chat_request(**chat: Any) -> ClientRequest:
     return ClientRequest("POST", "/v1/chat/completions", {"content-type": "application/json"}, body)
 
 
-def exchange(**chat: Any) -> Exchange:
+def chat_ask(request: ClientRequest, dialect: OpenAIChat | None = None) -> Ask:
+    asked = (dialect or OpenAIChat(SignatureMemory(None), {})).read(request)
+    assert isinstance(asked, Ask)
+    return asked
+
+
+def exchange(dialect: OpenAIChat | None = None, **chat: Any) -> Exchange:
+    dialect = dialect or OpenAIChat(SignatureMemory(None), {})
     upstream = CodeAssist("https://google.test", cast(TokenSource, None))
-    return Exchange(OpenAIChat(), upstream, chat_ask(chat_request(**chat)))
+    return Exchange(dialect, upstream, chat_ask(chat_request(**chat), dialect))
 
 
 def sse_bytes(chunks: Iterable[Any], end: bytes = b"\r\n\r\n") -> bytes:
@@ -45,7 +53,9 @@ def text(words: str, **more: Any) -> dict[str, Any]:
     return candidate({"text": words}, **more)
 
 
-STOP = candidate({"text": ""}, finishReason="STOP", usage={"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3})
+STOP = candidate(
+    {"text": ""}, finishReason="STOP", usage={"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3}
+)
 
 
 def stream(pieces: bytes | list[bytes], **chat: Any) -> bytes:

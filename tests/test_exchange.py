@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chop import every_cut, cuts
+from tests.chop import cuts, every_cut
 from tests.exchanges import STOP, candidate, errors, events, exchange, said, sse_bytes, stream, text
 
 WORDS = "naïve 漢字 😀 👩‍👩‍👧 \u2028 end"
@@ -30,7 +30,12 @@ def test_any_random_cut_gives_the_same_bytes(cut: list[bytes]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=400) | st.lists(st.integers(0, len(ANSWER) - 1), max_size=5).map(lambda places: bytes(b ^ 0x15 if i in places else b for i, b in enumerate(ANSWER))))
+@given(
+    st.binary(max_size=400)
+    | st.lists(st.integers(0, len(ANSWER) - 1), max_size=5).map(
+        lambda places: bytes(b ^ 0x15 if i in places else b for i, b in enumerate(ANSWER))
+    )
+)
 def test_whatever_google_sends_the_stream_says_its_end_once_c21(wire: bytes) -> None:
     heard = events(stream(wire))
     assert heard.count("[DONE]") == 1
@@ -39,7 +44,30 @@ def test_whatever_google_sends_the_stream_says_its_end_once_c21(wire: bytes) -> 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["response", "candidates", "content", "parts", "text", "thought", "index", "finishReason", "usageMetadata", "promptFeedback", "error", "functionCall", "promptTokenCount"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "response",
+                    "candidates",
+                    "content",
+                    "parts",
+                    "text",
+                    "thought",
+                    "index",
+                    "finishReason",
+                    "usageMetadata",
+                    "promptFeedback",
+                    "error",
+                    "functionCall",
+                    "promptTokenCount",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
 )
 
@@ -71,7 +99,9 @@ def test_events_of_one_read_are_one_write() -> None:
     assert len(exchange(stream=True).transform(ANSWER)) == 1
 
 
-def test_a_bug_of_ours_is_an_error_to_the_client_c21(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_of_ours_is_an_error_to_the_client_c21(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     running = exchange(stream=True)
     frames = running.transform(sse_bytes([text("said")]))
     monkeypatch.setattr(running.ask.renderer, "feed", lambda chunk: 1 / 0)
@@ -97,13 +127,19 @@ def test_a_stream_that_came_in_one_piece_is_still_a_stream() -> None:
 @pytest.mark.parametrize("form", [lambda body: body, lambda body: [body]])
 @pytest.mark.parametrize("as_event", [False, True])
 def test_an_http_error_keeps_its_status_c230(form: Any, as_event: bool) -> None:
-    body = json.dumps(form({"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}})).encode()
-    answer = exchange(stream=True).rejected(404, {"content-type": "text/event-stream"}, b"data: " + body + b"\n\n" if as_event else body)
+    body = json.dumps(
+        form({"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}})
+    ).encode()
+    answer = exchange(stream=True).rejected(
+        404, {"content-type": "text/event-stream"}, b"data: " + body + b"\n\n" if as_event else body
+    )
     error = json.loads(answer.body)["error"]
     assert (answer.status, error["code"], error["type"]) == (404, "model_not_found", "invalid_request_error")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"null", b"[]", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Bad gateway</html>", b"null", b"[]", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}']
+)
 def test_any_error_body_becomes_openai_s_form_c221(body: bytes) -> None:
     answer = exchange().rejected(500, {}, body)
     error = json.loads(answer.body)["error"]

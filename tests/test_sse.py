@@ -27,7 +27,9 @@ ROWS = [
     pytest.param(b"\xef\xbb\xbfdata: 1\n\n", [b"1"], id="C9-bom"),
     pytest.param(b"data: 1\n\ndata: 2", [b"1", b"2"], id="C10-no-line-end"),
     pytest.param(b"data: 1\n\ndata: 2\n", [b"1", b"2"], id="C10-no-blank-line"),
-    pytest.param('data: "a\u2028b\u2029c\u0085d"\n\n'.encode(), ['"a\u2028b\u2029c\u0085d"'.encode()], id="C11-unicode-line-ends"),
+    pytest.param(
+        'data: "a\u2028b\u2029c\u0085d"\n\n'.encode(), ['"a\u2028b\u2029c\u0085d"'.encode()], id="C11-unicode-line-ends"
+    ),
     pytest.param(b"\n\n\n\n", [], id="blank-lines"),
     pytest.param(b"", [], id="nothing"),
 ]
@@ -38,7 +40,11 @@ def test_any_cut_gives_the_same_events(wire: bytes, events: list[bytes]) -> None
     assert_same_for_every_cut(wire, decoded, events)
 
 
-@given(st.lists(st.sampled_from([b"data: ", b"data:", b"\n", b"\r", b"\r\n", b"x", b":", b"\xef\xbb\xbf", "😀".encode()])).map(b"".join).flatmap(lambda wire: st.tuples(st.just(wire), cuts(wire))))
+@given(
+    st.lists(st.sampled_from([b"data: ", b"data:", b"\n", b"\r", b"\r\n", b"x", b":", b"\xef\xbb\xbf", "😀".encode()]))
+    .map(b"".join)
+    .flatmap(lambda wire: st.tuples(st.just(wire), cuts(wire)))
+)
 def test_any_bytes_mean_the_same_however_they_are_cut(wire_and_cut: tuple[bytes, list[bytes]]) -> None:
     wire, cut = wire_and_cut
     assert decoded(cut) == decoded([wire])

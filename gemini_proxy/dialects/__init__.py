@@ -2,5 +2,10 @@
 
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
 from gemini_proxy.exchange import Dialect
+from gemini_proxy.gemini.signatures import SignatureMemory
+from gemini_proxy.settings import Settings
 
-DIALECTS: tuple[Dialect, ...] = (OpenAIChat(),)
+
+def dialects(settings: Settings, memory: SignatureMemory) -> tuple[Dialect, ...]:
+    """In the order in which they are asked; the first also says what no dialect understands."""
+    return (OpenAIChat(memory, settings.aliases, settings.unsupported),)

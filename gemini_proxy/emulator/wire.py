@@ -52,7 +52,8 @@ class Connection:
         headers = self._headers()
         path, _, query = words[1].partition("?")
         body = self._body(headers)
-        headers.setdefault("connection", "close" if words[2] == "HTTP/1.0" else "")
+        if words[2] == "HTTP/1.0":
+            headers.setdefault("connection", "close")
         return Request(words[0], unquote(path), query, headers, body, time.time(), self.number)
 
     def _headers(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ in a chunk of its own, reasons that Google adds over time, streams that stop wit
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.gemini.wire import AnswerPart, Candidate, GenerateContentResponse, UsageMetadata
@@ -58,7 +58,55 @@ class Thought:
     text: str
 
 
-Event = Text | Thought
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function call: Google sends it whole, its arguments as an object. `id` and `signature` may be empty."""
+
+    index: int
+    name: str
+    args: dict[str, Any]
+    id: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The thought signature of what was said last; it often comes in a part of its own (C59, C96)."""
+
+    index: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image or sound, base64 as Google sends it."""
+
+    index: int
+    mime_type: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    index: int
+    mime_type: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Code that Google ran, or what came out of it."""
+
+    index: int
+    language: str
+    text: str
+
+
+Event = Text | Thought | Call | Signature | Media | Link | Code
+
+# What a candidate tells about its answer as a whole: the last one wins, but log probabilities come with each chunk.
+LOGPROBS = "logprobsResult"
+EXTRAS = ("groundingMetadata", "citationMetadata", "urlContextMetadata", LOGPROBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +117,7 @@ class End:
     reason: Reason
     native: str
     message: str = ""
+    extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,6 +128,8 @@ class Turn:
     message: str = ""
     spoke: bool = False
     thought: bool = False
+    called: bool = False
+    extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -114,18 +165,49 @@ class Reader:
         turn = self._turns.setdefault(index, Turn())
         turn.reason = candidate.get("finishReason") or turn.reason
         turn.message = candidate.get("finishMessage") or turn.message
+        for name in EXTRAS:
+            if isinstance(extra := candidate.get(name), dict):
+                turn.extras[name] = _joined(turn.extras.get(name, {}), extra) if name == LOGPROBS else extra
         for part in (candidate.get("content") or {}).get("parts") or ():
             yield from self._part(index, turn, part)
 
     def _part(self, index: int, turn: Turn, part: AnswerPart) -> Iterator[Event]:
-        if not (text := part.get("text")):
+        signature = part.get("thoughtSignature") or ""
+        if call := part.get("functionCall"):
+            turn.called = True
+            yield Call(index, call.get("name") or "", call.get("args") or {}, call.get("id") or "", signature)
             return
-        if part.get("thought"):
-            turn.thought = True
-            yield Thought(index, text)
-        else:
+        if text := part.get("text"):
+            yield self._words(index, turn, text, part.get("thought") is True)
+        elif other := self._other(index, part):
             turn.spoke = True
-            yield Text(index, text)
+            yield other
+        if signature:
+            yield Signature(index, signature)
+
+    def _words(self, index: int, turn: Turn, text: str, thought: bool) -> Event:
+        if thought:
+            turn.thought = True
+            return Thought(index, text)
+        turn.spoke = True
+        return Text(index, text)
+
+    def _other(self, index: int, part: AnswerPart) -> Event | None:
+        if blob := part.get("inlineData"):
+            return Media(index, blob.get("mimeType") or "application/octet-stream", blob.get("data") or "")
+        if file := part.get("fileData"):
+            return Link(index, file.get("mimeType") or "", file.get("fileUri") or "")
+        if code := part.get("executableCode"):
+            return Code(index, (code.get("language") or "").lower(), code.get("code") or "")
+        if result := part.get("codeExecutionResult"):
+            return Code(index, "", result.get("output") or result.get("outcome") or "")
+        if unknown := [name for name in part if name not in ("text", "thought", "thoughtSignature")]:
+            self._warn(f"a part of unknown kind ({unknown[0]}) was skipped")
+        return None
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def _blocked(self) -> End:
         if not self._block:
@@ -136,18 +218,31 @@ class Reader:
         if not turn.reason:
             text = "Google's answer ended before it was complete. What came so far is not the whole answer; try again."
             raise ProxyError(502, "upstream_incomplete", text, retry=True)
-        if turn.reason in BROKEN:
+        if turn.reason in BROKEN and not turn.called:
             text = " ".join(filter(None, (BROKEN[turn.reason], turn.message, "Try again.")))
             raise ProxyError(502, turn.reason.lower(), text, retry=True)
         self._remark(turn)
-        return End(index, ENDS.get(turn.reason, "stop"), turn.reason, turn.message)
+        return End(index, self._reason(turn), turn.reason, turn.message, turn.extras)
+
+    def _reason(self, turn: Turn) -> Reason:
+        reason = ENDS.get(turn.reason, "stop")
+        # A call ends with STOP, often in a later chunk (C32, C33); it is whole even at MAX_TOKENS (C34). Where the
+        # answer was blocked, the client decides what a call in it is worth (C35).
+        return "calls" if turn.called and reason != "blocked" else reason
 
     def _remark(self, turn: Turn) -> None:
-        if turn.reason not in ENDS:
-            self.warnings.append(f"unknown finish reason {turn.reason} was passed on as stop")
-        if turn.spoke:
+        if turn.reason in BROKEN:
+            self._warn(f"after its tool calls the model broke off ({turn.reason})")
+        elif turn.reason not in ENDS:
+            self._warn(f"unknown finish reason {turn.reason} was passed on as stop")
+        if turn.spoke or turn.called:
             return
         if turn.reason == "MAX_TOKENS":
-            self.warnings.append("all output tokens were spent on thinking: raise max_completion_tokens")
+            self._warn("all output tokens were spent on thinking: raise max_completion_tokens")
         elif turn.thought:
-            self.warnings.append("the model only thought and said nothing")
+            self._warn("the model only thought and said nothing")
+
+
+def _joined(before: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    lists = {name: before.get(name, []) + value for name, value in more.items() if isinstance(value, list)}
+    return {**before, **lists}

@@ -71,11 +71,39 @@ class FunctionCall(TypedDict, total=False):
 
 
 @_lenient
+class Blob(TypedDict, total=False):
+    mimeType: str | None
+    data: str | None
+
+
+@_lenient
+class FileData(TypedDict, total=False):
+    mimeType: str | None
+    fileUri: str | None
+
+
+@_lenient
+class ExecutableCode(TypedDict, total=False):
+    language: str | None
+    code: str | None
+
+
+@_lenient
+class CodeExecutionResult(TypedDict, total=False):
+    outcome: str | None
+    output: str | None
+
+
+@_lenient
 class AnswerPart(TypedDict, total=False):
     text: str | None
     thought: bool | None
     thoughtSignature: str | None
     functionCall: FunctionCall | None
+    inlineData: Blob | None
+    fileData: FileData | None
+    executableCode: ExecutableCode | None
+    codeExecutionResult: CodeExecutionResult | None
 
 
 @_lenient
@@ -90,6 +118,10 @@ class Candidate(TypedDict, total=False):
     content: AnswerContent | None
     finishReason: str | None
     finishMessage: str | None
+    groundingMetadata: Any
+    citationMetadata: Any
+    urlContextMetadata: Any
+    logprobsResult: Any
 
 
 @_lenient
@@ -100,6 +132,8 @@ class UsageMetadata(TypedDict, total=False):
     toolUsePromptTokenCount: int | None
     cachedContentTokenCount: int | None
     totalTokenCount: int | None
+    promptTokensDetails: Any
+    candidatesTokensDetails: Any
 
 
 @_lenient

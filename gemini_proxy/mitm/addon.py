@@ -5,19 +5,17 @@ import logging
 from collections.abc import Awaitable, Set
 from dataclasses import dataclass, replace
 
-from mitmproxy import ctx, http
+from mitmproxy import http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.layer import NextLayer
 
-from gemini_proxy import guard
-from gemini_proxy.dialects import DIALECTS
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import flows, options
 from gemini_proxy.mitm.layer import let_us_answer
 from gemini_proxy.mitm.listeners import Listeners, choose, port
-from gemini_proxy.mitm.service import Service
+from gemini_proxy.mitm.service import Service, unknown_path
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,8 @@ class GeminiProxy:
     def configure(self, updated: Set[str]) -> None:
         settings = options.settings_from_options()
         if self.listeners is None:
-            self.listeners = Listeners(settings.port)
+            self.listeners = Listeners()
+            self.listeners.move_to(settings.port)
             # lazy: otherwise mitmproxy connects to Google before it has read a request, and without a network even
             # /health would get an empty reply. Host kept: it is the name that the client knows us by.
             choose(connection_strategy="lazy", keep_host_header=True)
@@ -62,12 +61,14 @@ class GeminiProxy:
         let_us_answer(next_layer)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
+        assert self.service is not None
         refusal = ProxyError(405, "method_not_allowed", "This is a server, not a proxy: it opens no tunnels.")
-        flows.answer_with(flow, DIALECTS[0].refuse(refusal))
+        flows.answer_with(flow, self.service.dialects[0].refuse(refusal))
 
     async def request(self, flow: http.HTTPFlow) -> None:
+        assert self.service is not None
         client = flows.client_request(flow)
-        dialect = next((d for d in DIALECTS if d.speaks(client)), DIALECTS[0])
+        dialect = self.service.dialect(client) or self.service.dialects[0]
         try:
             answer = await self._serve(flow, client)
         except ProxyError as error:
@@ -114,9 +115,8 @@ class GeminiProxy:
         assert self.service is not None
         if (answer := await self.service.answer(client)) is not None:
             return answer
-        dialect = next((d for d in DIALECTS if d.speaks(client)), None)
-        if dialect is None:
-            raise ProxyError(404, "not_found", f"There is no {client.method} {client.path or client.target} here.")
+        if (dialect := self.service.dialect(client)) is None:
+            raise unknown_path(client)
         asked = dialect.read(client)
         if isinstance(asked, Answer):
             return asked

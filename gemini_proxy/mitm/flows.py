@@ -14,8 +14,7 @@ from gemini_proxy.http import Answer, ClientRequest
 def client_request(flow: http.HTTPFlow) -> ClientRequest:
     request = flow.request
     headers = {name.lower(): value for name, value in request.headers.items(multi=True)}
-    peer = flow.client_conn.peername[0] if flow.client_conn.peername else ""
-    return ClientRequest(request.method, request.path, headers, request.get_content(strict=False) or b"", peer)
+    return ClientRequest(request.method, request.path, headers, request.get_content(strict=False) or b"", str(flow.client_conn.peername[0]))
 
 
 def put(request: HttpRequest, flow: http.HTTPFlow) -> None:
@@ -25,7 +24,9 @@ def put(request: HttpRequest, flow: http.HTTPFlow) -> None:
     flow.request.method = request.method
     flow.request.scheme = url.scheme
     flow.request.authority = ""
-    flow.request.headers = headers_from({"host": url.netloc, **request.headers, "content-length": str(len(request.body))})
+    flow.request.headers = headers_from(
+        {"host": url.netloc, **request.headers, "content-length": str(len(request.body))}
+    )
     flow.request.data.host = url.hostname
     flow.request.data.port = url.port or (443 if url.scheme == "https" else 80)
     flow.request.path = url.path + (f"?{url.query}" if url.query else "")

@@ -7,20 +7,17 @@ how to say so, instead of by closing the connection.
 """
 
 from mitmproxy import ctx, flow
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layer import NextLayer
-from mitmproxy.proxy.layers import http as http_layers
-from mitmproxy.proxy.layers.http import (
-    HttpErrorHook,
-    HttpLayer,
-    HttpStream,
+from mitmproxy.proxy.layers.http import DropStream, HttpLayer, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
-    SendHttp,
 )
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 
 
 class AnsweringStream(HttpStream):
@@ -33,10 +30,13 @@ class AnsweringStream(HttpStream):
             yield from super().handle_protocol_error(event)
         elif self.server_state == self.state_wait_for_response_headers:
             yield from self._answer(event)
-        elif self.server_state == self.state_stream_response_body and callable(self.flow.response.stream):
+        elif self.server_state == self.state_stream_response_body and self._is_ours():
             yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
         else:
             yield from super().handle_protocol_error(event)
+
+    def _is_ours(self) -> bool:
+        return self.flow.response is not None and callable(self.flow.response.stream)
 
     def _answer(self, event: ResponseProtocolError) -> layer.CommandGenerator[None]:
         self.flow.error = flow.Error(event.message)
@@ -47,7 +47,7 @@ class AnsweringStream(HttpStream):
             yield SendHttp(event, self.context.client)
             self.server_state = self.state_errored
             self.flow.live = False
-            yield http_layers.DropStream(self.stream_id)
+            yield DropStream(self.stream_id)
             return
         content = self.flow.response.raw_content
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, not content), self.context.client)
@@ -62,7 +62,7 @@ class AnsweringLayer(HttpLayer):
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
         self.streams[stream_id] = AnsweringStream(self.context.fork(), stream_id)
-        yield from self.event_to_child(self.streams[stream_id], http_layers.events.Start())
+        yield from self.event_to_child(self.streams[stream_id], events.Start())
 
 
 def let_us_answer(next_layer: NextLayer) -> None:

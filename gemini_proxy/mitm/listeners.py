@@ -38,14 +38,18 @@ def port() -> int:
 class Listeners:
     """Applies our address; `restart` is to be awaited in the `running` hook if there is something to wait for."""
 
-    def __init__(self, port: int) -> None:
-        self._early = _start_in_progress()
-        before = _addresses()
+    def __init__(self) -> None:
+        self._early: asyncio.Task[object] | None = None
+
+    def move_to(self, port: int) -> None:
+        """Setting the options calls every `configure` again, ours too: callers must be ready for that."""
+        before, start = _addresses(), _start_in_progress()
         choose(listen_host=HOST, listen_port=port)
-        if _addresses() == before:
-            self._early = None
-        elif self._early is not None and not any(host for host, _ in before):
-            self._early.cancel()  # still looking up "all interfaces" in a thread: no socket is open yet
+        if start is None or _addresses() == before:
+            return
+        self._early = start
+        if not any(host for host, _ in before):
+            start.cancel()  # still looking up "all interfaces" in a thread: no socket is open yet
 
     @property
     def needs_restart(self) -> bool:
@@ -63,7 +67,7 @@ class Listeners:
                     await instance.stop()
                 await instance.start()
             except OSError as error:
-                logger.error("%s", error)  # noqa: TRY400 - an address in use needs no traceback; mitmproxy exits on it
+                logger.error("%s", error)
 
 
 def _proxyserver() -> Proxyserver | None:
@@ -80,4 +84,5 @@ def _start_in_progress() -> asyncio.Task[object] | None:
     server = _proxyserver()
     if server is None or server.is_running or not server.servers.is_updating:
         return None
-    return next((task for task in asyncio.all_tasks() if task.get_name() == "setup_servers"), None)
+    name = Proxyserver.setup_servers.__qualname__
+    return next((task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") == name), None)

@@ -1,6 +1,6 @@
 """The settings as mitmproxy options: `--set gemini_...`, config.yaml and mitmweb's options editor."""
 
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
@@ -9,20 +9,25 @@ from mitmproxy.proxy import mode_specs
 from gemini_proxy.settings import CODE_ASSIST, SETTINGS, Settings, SettingsError, environment, is_loopback, resolve
 
 
+OPTIONAL_STR = cast(type, Optional[str])  # noqa: UP045 - the spelling that mitmproxy knows
+
+
 def add_options(loader: Loader) -> None:
     """Registers a row of the table as an option each. None means "not set": the environment decides then."""
     for row in SETTINGS:
         words = f"{row.help} Environment: {', '.join(row.environment)}."
-        if row.field == "demo":
+        if row.default == "false":
             loader.add_option(row.option, bool, False, words)
         else:
-            loader.add_option(row.option, Optional[str], None, words)  # noqa: UP045 - mitmproxy knows this spelling
+            loader.add_option(row.option, OPTIONAL_STR, None, words)
 
 
 def settings_from_options() -> Settings:
     """Raises OptionsError, which mitmproxy shows to the user, for a value that cannot work."""
     options: dict[str, Any] = {row.field: getattr(ctx.options, row.option) for row in SETTINGS}
-    options["demo"] = "true" if options["demo"] else None
+    options = {
+        name: ("true" if value else None) if isinstance(value, bool) else value for name, value in options.items()
+    }
     try:
         settings = resolve(environment(), options)
     except SettingsError as error:

@@ -3,26 +3,21 @@
 Both are made of the same deltas: a stream sends each, a whole answer puts them together, so the two cannot drift.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import to_json
 
 from gemini_proxy import sse
+from gemini_proxy.dialects.openai_chat.deltas import Delta, Deltas, Voice
 from gemini_proxy.dialects.openai_chat.errors import error_object
+from gemini_proxy.dialects.openai_chat.logprobs import logprobs_from
 from gemini_proxy.dialects.openai_chat.usage import usage_from
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.answer import End, Event, Reader, Reason, Text
+from gemini_proxy.gemini.answer import LOGPROBS, End, Reader
 from gemini_proxy.gemini.wire import GenerateContentResponse
 
-Delta = dict[str, Any]
-
-FINISH: dict[Reason, str] = {
-    "stop": "stop",
-    "length": "length",
-    "blocked": "content_filter",
-    "calls": "tool_calls",
-}
 STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
@@ -30,47 +25,77 @@ STREAM_HEADERS = {
 }
 
 
-def delta_of(event: Event) -> Delta:
-    return {"content": event.text} if isinstance(event, Text) else {"reasoning_content": event.text}
+@dataclass(frozen=True)
+class Head:
+    """What every chunk of an answer repeats (C52). `model` is what the client called it."""
+
+    id: str
+    created: int
+    model: str
 
 
-def closing_delta(end: End) -> Delta:
-    """What only the end tells: why the prompt was blocked (C40, C41)."""
-    return {"refusal": end.message} if end.reason == "blocked" and not end.native else {}
+@dataclass
+class Telling:
+    """One answer on its way: what is read, how it is said, what the client should be warned of.
+
+    `check` judges the finished text of a choice ("" if it is as asked for), for structured output.
+    """
+
+    head: Head
+    voice: Voice
+    check: Callable[[str], str] | None = None
+    include_usage: bool = False
+    reader: Reader = field(default_factory=Reader)
+    deltas: Deltas = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deltas = Deltas(self.voice)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self.reader.warnings, *self.deltas.warnings]
+
+    def ends(self) -> list[End]:
+        ends = self.reader.ends()
+        for end in ends:
+            if self.check and end.reason == "stop" and (complaint := self.check(self.deltas.text(end.index))):
+                self.deltas.warnings.append(f"the answer is not what response_format asks for: {complaint}")
+        return ends
 
 
 class StreamRenderer:
-    """Frames of `chat.completion.chunk`. The envelope is the same in all (C52) and is encoded once."""
+    """Frames of `chat.completion.chunk`. What they have in common is encoded once."""
 
-    def __init__(self, answer_id: str, created: int, model: str, include_usage: bool) -> None:
-        head = {"id": answer_id, "object": "chat.completion.chunk", "created": created, "model": model}
-        self._head = b"data: " + to_json(head)[:-1]
-        self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"  # C68, C69
-        self._include_usage = include_usage
-        self._reader = Reader()
+    def __init__(self, telling: Telling) -> None:
+        head = telling.head
+        common = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
+        self._head = b"data: " + to_json(common)[:-1]
+        self._tail = (b',"usage":null' if telling.include_usage else b"") + b"}\n\n"  # C68, C69
+        self._telling = telling
         self._opened: set[int] = set()
 
     @property
     def warnings(self) -> list[str]:
-        return self._reader.warnings
+        return self._telling.warnings
 
     def headers(self) -> Mapping[str, str]:
         return STREAM_HEADERS
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]:
         frames: list[bytes] = []
-        for event in self._reader.feed(chunk):
-            frames += self._say(event.index, delta_of(event))
+        for event in self._telling.reader.feed(chunk):
+            if delta := self._telling.deltas.of(event):
+                frames += self._say(event.index, delta)
         return frames
 
     def end(self) -> list[bytes]:
         frames: list[bytes] = []
-        for end in self._reader.ends():
-            frames += self._say(end.index, closing_delta(end))
-            frames.append(self._frame(end.index, {}, FINISH[end.reason], end.native))
-        if self._include_usage and self._reader.usage is not None:
-            usage = to_json(usage_from(self._reader.usage))
-            frames.append(self._head + b',"choices":[],"usage":' + usage + b"}\n\n")
+        for end in self._telling.ends():
+            frames += self._say(end.index, self._telling.deltas.closing(end))
+            frames.append(self._last(end))  # on its own, after the last tool call: SDK helpers lose that one otherwise
+        usage = self._telling.reader.usage
+        if self._telling.include_usage and usage is not None:
+            frames.append(self._head + b',"choices":[],"usage":' + to_json(usage_from(usage)) + b"}\n\n")
         return [*frames, sse.DONE]
 
     def fail(self, error: ProxyError) -> list[bytes]:
@@ -80,62 +105,96 @@ class StreamRenderer:
         frames = []
         if index not in self._opened:  # the role once a choice, never again (C51)
             self._opened.add(index)
-            frames.append(self._frame(index, {"role": "assistant", "content": ""}))
-        return [*frames, self._frame(index, delta)] if delta else frames
+            frames.append(self._frame(index, b'{"role":"assistant","content":""}'))
+        return [*frames, self._frame(index, to_json(delta, inf_nan_mode="null"))] if delta else frames
 
-    def _frame(self, index: int, delta: Delta, finish: str | None = None, native: str = "") -> bytes:
-        if finish is None:
-            end = b',"finish_reason":null}]'
-        else:
-            end = b',"finish_reason":' + to_json(finish) + b',"native_finish_reason":' + to_json(native or None) + b"}]"
-        return b'%s,"choices":[{"index":%d,"delta":%s%s%s' % (self._head, index, to_json(delta), end, self._tail)
+    def _frame(self, index: int, delta: bytes, end: bytes = b',"finish_reason":null}]') -> bytes:
+        return b'%s,"choices":[{"index":%d,"delta":%s%s%s' % (self._head, index, delta, end, self._tail)
+
+    def _last(self, end: End) -> bytes:
+        more: dict[str, Any] = {"finish_reason": self._telling.deltas.finish(end.reason)}
+        if logprobs := logprobs_from(end.extras.get(LOGPROBS)):
+            more["logprobs"] = logprobs
+        more["native_finish_reason"] = end.native or None
+        return self._frame(end.index, b"{}", b"," + to_json(more, inf_nan_mode="null")[1:] + b"]")
 
 
 class WholeRenderer:
     """One `chat.completion`, said at the end."""
 
-    def __init__(self, answer_id: str, created: int, model: str) -> None:
-        self._head = {"id": answer_id, "object": "chat.completion", "created": created, "model": model}
-        self._reader = Reader()
-        self._said: dict[int, dict[str, list[str]]] = {}
+    def __init__(self, telling: Telling) -> None:
+        self._telling = telling
+        self._messages: dict[int, Message] = {}
 
     @property
     def warnings(self) -> list[str]:
-        return self._reader.warnings
+        return self._telling.warnings
 
     def headers(self) -> Mapping[str, str]:
-        version = self._reader.model_version
+        version = self._telling.reader.model_version
         return {"content-type": "application/json"} | ({"x-gemini-model-version": version} if version else {})
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]:
-        for event in self._reader.feed(chunk):
-            self._add(event.index, delta_of(event))
+        for event in self._telling.reader.feed(chunk):
+            self._message(event.index).add(self._telling.deltas.of(event))
         return []
 
     def end(self) -> list[bytes]:
-        ends = self._reader.ends()
-        if self._reader.usage is None:
-            self._reader.warnings.append("Google told no usage")  # C75: some clients crash without the member
-        usage = usage_from(self._reader.usage or {})
-        return [to_json({**self._head, "choices": [self._choice(end) for end in ends], "usage": usage})]
+        ends = self._telling.ends()
+        head, usage = self._telling.head, self._telling.reader.usage
+        if usage is None:
+            self._telling.reader.warnings.append("Google told no usage")  # C75: some clients crash without the member
+        completion = {
+            "id": head.id,
+            "object": "chat.completion",
+            "created": head.created,
+            "model": head.model,
+            "choices": [self._choice(end) for end in ends],
+            "usage": usage_from(usage or {}),
+        }
+        return [to_json(completion, inf_nan_mode="null")]
 
     def fail(self, error: ProxyError) -> list[bytes]:
         return [to_json(error_object(error))]
 
-    def _add(self, index: int, delta: Delta) -> None:
-        said = self._said.setdefault(index, {})
-        for name, text in delta.items():
-            said.setdefault(name, []).append(text)
+    def _message(self, index: int) -> "Message":
+        return self._messages.setdefault(index, Message())
 
     def _choice(self, end: End) -> dict[str, Any]:
-        self._add(end.index, closing_delta(end))
-        said = {name: "".join(texts) for name, texts in self._said[end.index].items()}
-        content = said.pop("content", None if "refusal" in said else "")
-        message = {"role": "assistant", "content": content, "refusal": None, **said}
+        message = self._message(end.index)
+        message.add(self._telling.deltas.closing(end))
         return {
             "index": end.index,
-            "message": message,
-            "logprobs": None,
-            "finish_reason": FINISH[end.reason],
+            "message": message.whole(),
+            "logprobs": logprobs_from(end.extras.get(LOGPROBS)),
+            "finish_reason": self._telling.deltas.finish(end.reason),
             "native_finish_reason": end.native or None,
         }
+
+
+class Message:
+    """Deltas put together: texts joined, lists appended, their places in the stream (`index`) left out."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._lists: dict[str, list[Any]] = {}
+        self._rest: dict[str, Any] = {}
+
+    def add(self, delta: Delta) -> None:
+        for name, value in delta.items():
+            if isinstance(value, str):
+                self._texts.setdefault(name, []).append(value)
+            elif isinstance(value, list):
+                self._lists.setdefault(name, []).extend(_without_index(item) for item in value)
+            else:
+                self._rest[name] = value
+
+    def whole(self) -> dict[str, Any]:
+        texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
+        silent = {"refusal", "tool_calls", "function_call", "audio"} & {*texts, *self._lists, *self._rest}
+        content = texts.pop("content", None if silent else "")
+        return {"role": "assistant", "content": content, "refusal": None, **texts, **self._lists, **self._rest}
+
+
+def _without_index(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != "index"}

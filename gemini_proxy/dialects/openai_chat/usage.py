@@ -16,6 +16,21 @@ def usage_from(usage: UsageMetadata) -> dict[str, Any]:
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": total or prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": usage.get("cachedContentTokenCount") or 0},
-        "completion_tokens_details": {"reasoning_tokens": thoughts},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.get("cachedContentTokenCount") or 0,
+            "audio_tokens": _of_modality(usage.get("promptTokensDetails"), "AUDIO"),
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": thoughts,
+            "audio_tokens": _of_modality(usage.get("candidatesTokensDetails"), "AUDIO"),
+        },
     }
+
+
+def _of_modality(details: Any, modality: str) -> int:
+    counts = [
+        detail.get("tokenCount")
+        for detail in (details if isinstance(details, list) else [])
+        if isinstance(detail, dict) and detail.get("modality") == modality
+    ]
+    return sum(count for count in counts if isinstance(count, int))

@@ -21,15 +21,61 @@ class ContentPart(_Wire):
 
     type: str
     text: str | None = None
+    refusal: str | None = None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        return {"type": self.type, **(self.model_extra or {})}
+
+
+class FunctionCall(_Wire):
+    name: Annotated[str, Field(min_length=1)]
+    arguments: str | None = None
+
+
+class ToolCall(_Wire):
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCall
 
 
 class Message(_Wire):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[ContentPart] | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    function_call: FunctionCall | None = None
+
+
+class Function(_Wire):
+    name: Annotated[str, Field(min_length=1)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(_Wire):
+    type: str
+    function: Function | None = None
 
 
 class StreamOptions(_Wire):
     include_usage: bool | None = None
+
+
+class Reasoning(_Wire):
+    effort: str | None = None
+
+
+class JsonSchema(_Wire):
+    name: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+
+
+class ResponseFormat(_Wire):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
 
 
 class ChatRequest(_Wire):
@@ -37,13 +83,35 @@ class ChatRequest(_Wire):
     messages: Annotated[list[Message], Field(min_length=1)]
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[float, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None  # Google's limit of candidateCount
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logit_bias: dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: str | dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    reasoning: Reasoning | None = None
+    modalities: list[str] | None = None
+    audio: dict[str, Any] | None = None
+    image_config: dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
+    safety_settings: list[dict[str, Any]] | None = None
+    google: dict[str, Any] | None = None
+    extra_body: dict[str, Any] | None = None
+    service_tier: str | None = None
 
 
 def read(body: bytes) -> ChatRequest:

@@ -72,11 +72,15 @@ def error_from(document: Mapping[str, Any], status: int) -> ProxyError:
     word = error.get("status")
     word = word if isinstance(word, str) and word in CODES else STATUS_WORDS.get(status, "INTERNAL")
     message = error.get("message")
-    message = message.strip() if isinstance(message, str) and message.strip() else f"Google answered with status {status}."
+    message = (
+        message.strip() if isinstance(message, str) and message.strip() else f"Google answered with status {status}."
+    )
     http_status, our_code = CODES[word]
     if word == "INTERNAL":
         http_status = status
-    details = [d for d in error.get("details") or [] if isinstance(d, dict)] if isinstance(error.get("details"), list) else []
+    details = (
+        [d for d in error.get("details") or [] if isinstance(d, dict)] if isinstance(error.get("details"), list) else []
+    )
     return _classified(http_status, our_code, message, details)
 
 
@@ -96,12 +100,14 @@ def _classified(status: int, code: str, message: str, details: list[dict[str, An
     if status == 404:
         text = f"Google does not serve this model to this account, or it does not exist: {message}"
         return ProxyError(404, code, text, param="model", retry=False)
-    return ProxyError(status, code, message, retry=status in (409, 499) or status >= 500 and status != 501)
+    return ProxyError(status, code, message, retry=status in (409, 499) or (status >= 500 and status != 501))
 
 
 def _try_later(status: int, code: str, message: str, reason: str, details: list[dict[str, Any]]) -> ProxyError:
     if reason in CAPACITY_REASONS:
-        return ProxyError(status, "model_capacity_exhausted", message, retry=True, retry_after=_delay(message, details) or 10)
+        return ProxyError(
+            status, "model_capacity_exhausted", message, retry=True, retry_after=_delay(message, details) or 10
+        )
     delay = _delay(message, details)
     quota = f"{message} {_detail(details, 'ErrorInfo').get('metadata')} {_detail(details, 'QuotaFailure').get('violations')}"
     if reason in TERMINAL_REASONS or TERMINAL.search(quota) or (delay or 0) > LONG:

@@ -39,7 +39,9 @@ class CodeAssist:
             "content-type": "application/json",
             "user-agent": user_agent(ask.model, self._agent),
         }
-        return HttpRequest("POST", self._endpoint + PATHS[ask.method], headers, envelope.wrap(ask, project, self._session))
+        return HttpRequest(
+            "POST", self._endpoint + PATHS[ask.method], headers, envelope.wrap(ask, project, self._session)
+        )
 
     def decode(self, event: bytes) -> GenerateContentResponse | None:
         return envelope.unwrap(event)

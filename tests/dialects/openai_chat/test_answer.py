@@ -13,9 +13,9 @@ from tests.exchanges import (
     errors,
     finishes,
     said,
+    sse_bytes,
     stream,
     streamed,
-    sse_bytes,
     text,
     whole,
 )
@@ -30,7 +30,19 @@ REASONS = [
     ("C28", "BLOCKLIST", "content_filter"),
     ("C28", "SPII", "content_filter"),
     ("C28", "RECITATION", "content_filter"),
-    *(("C29", word, "content_filter") for word in ("LANGUAGE", "OTHER", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE", "ESCALATION")),
+    *(
+        ("C29", word, "content_filter")
+        for word in (
+            "LANGUAGE",
+            "OTHER",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "IMAGE_OTHER",
+            "NO_IMAGE",
+            "ESCALATION",
+        )
+    ),
     ("C30", "FINISH_REASON_UNSPECIFIED", "stop"),
     ("C31", "SOMETHING_NEW", "stop"),
 ]
@@ -43,7 +55,11 @@ def test_finish_reasons(native: str, finish: str) -> None:
     assert finishes(found) == [finish]
     assert found[-2]["choices"][0]["native_finish_reason"] == native
     choice = completion(text("partial", finishReason=native))["choices"][0]
-    assert (choice["message"]["content"], choice["finish_reason"], choice["native_finish_reason"]) == ("partial", finish, native)
+    assert (choice["message"]["content"], choice["finish_reason"], choice["native_finish_reason"]) == (
+        "partial",
+        finish,
+        native,
+    )
 
 
 def test_an_unknown_reason_is_a_warning_c31() -> None:
@@ -52,7 +68,9 @@ def test_an_unknown_reason_is_a_warning_c31() -> None:
 
 
 def test_all_tokens_thought_away_c27() -> None:
-    spent = candidate(finishReason="MAX_TOKENS", usage={"promptTokenCount": 3, "thoughtsTokenCount": 100, "totalTokenCount": 103})
+    spent = candidate(
+        finishReason="MAX_TOKENS", usage={"promptTokenCount": 3, "thoughtsTokenCount": 100, "totalTokenCount": 103}
+    )
     answer = whole(spent)
     body = json.loads(answer.body)
     assert body["choices"][0]["message"]["content"] == ""
@@ -62,7 +80,13 @@ def test_all_tokens_thought_away_c27() -> None:
     assert said(streamed([spent])) == ""
 
 
-BROKEN = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"]
+BROKEN = [
+    "MALFORMED_FUNCTION_CALL",
+    "UNEXPECTED_TOOL_CALL",
+    "MALFORMED_RESPONSE",
+    "TOO_MANY_TOOL_CALLS",
+    "MISSING_THOUGHT_SIGNATURE",
+]
 
 
 @pytest.mark.parametrize("native", BROKEN)
@@ -81,7 +105,12 @@ def test_a_broken_answer_is_an_error_that_can_be_tried_again(native: str) -> Non
 
 
 def test_a_blocked_prompt_is_a_refusal() -> None:
-    blocked = {"response": {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7}}}
+    blocked = {
+        "response": {
+            "promptFeedback": {"blockReason": "SAFETY"},
+            "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+        }
+    }
     body = completion(blocked)  # C40, C77
     message = body["choices"][0]["message"]
     assert message["content"] is None
@@ -96,7 +125,16 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
     assert found[-1] == "[DONE]"
 
 
-EMPTY_CONTENTS: list[dict[str, Any]] = [{}, {"content": {}}, {"content": {"role": "model"}}, {"content": {"parts": []}}, {"content": {"parts": [{}]}}, {"content": {"parts": [{"text": ""}]}}, {"content": None}, {"content": {"parts": None}}]
+EMPTY_CONTENTS: list[dict[str, Any]] = [
+    {},
+    {"content": {}},
+    {"content": {"role": "model"}},
+    {"content": {"parts": []}},
+    {"content": {"parts": [{}]}},
+    {"content": {"parts": [{"text": ""}]}},
+    {"content": None},
+    {"content": {"parts": None}},
+]
 
 
 @pytest.mark.parametrize("content", EMPTY_CONTENTS)
@@ -144,7 +182,9 @@ ODD_STREAMS = [
     pytest.param([text("a"), {"response": {"candidates": 5}}, STOP], "a", id="C15-wrong-types"),
     pytest.param([[text("a")], [STOP]], "a", id="C12-one-element-arrays"),
     pytest.param([text("a")["response"], STOP["response"]], "a", id="C13-no-envelope"),
-    pytest.param([{"response": {}}, {"response": None}, {}, {"traceId": "t"}, text("a"), STOP], "a", id="C14-empty-events"),
+    pytest.param(
+        [{"response": {}}, {"response": None}, {}, {"traceId": "t"}, text("a"), STOP], "a", id="C14-empty-events"
+    ),
     pytest.param([text("a"), STOP, b"[DONE]"], "a", id="C16-done-from-google"),
     pytest.param([text("..."), text("…"), STOP], "...…", id="C54-dots"),
     pytest.param([text(" a "), text("\n"), text("\t"), STOP], " a \n\t", id="C55-white-space"),
@@ -167,7 +207,12 @@ def test_odd_streams_that_are_good(chunks: list[Any], words: str) -> None:
 def test_deltas_c51_c53() -> None:
     found = streamed([text("a"), text("b"), STOP])
     assert deltas(found) == [{"role": "assistant", "content": ""}, {"content": "a"}, {"content": "b"}, {}]
-    assert [choice["finish_reason"] for event in found[:-1] for choice in event["choices"]] == [None, None, None, "stop"]
+    assert [choice["finish_reason"] for event in found[:-1] for choice in event["choices"]] == [
+        None,
+        None,
+        None,
+        "stop",
+    ]
     assert all("usage" not in event for event in found[:-1])
 
 
@@ -197,12 +242,23 @@ def test_candidates_keep_apart_c50_c65() -> None:
     assert finishes(found) == ["stop", "content_filter"]
     assert sum(delta.get("role") == "assistant" for delta in deltas(found)) == 2
     assert [event["usage"] is not None for event in found[:-1]].count(True) == 1
-    both = {"response": {"candidates": [{"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}, {"index": 1, "finishReason": "SAFETY"}]}}
+    both = {
+        "response": {
+            "candidates": [
+                {"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
+                {"index": 1, "finishReason": "SAFETY"},
+            ]
+        }
+    }
     assert [choice["finish_reason"] for choice in completion(both, n=2)["choices"]] == ["stop", "content_filter"]
 
 
 def test_usage_in_streams_exactly_when_asked_for() -> None:
-    chunks = [text("a", usage={"promptTokenCount": 21, "totalTokenCount": 625}), text("b", usage=USAGE), candidate(finishReason="STOP")]
+    chunks = [
+        text("a", usage={"promptTokenCount": 21, "totalTokenCount": 625}),
+        text("b", usage=USAGE),
+        candidate(finishReason="STOP"),
+    ]
     found = streamed(chunks, stream_options={"include_usage": True})  # C67, C68, C49
     assert [event.get("usage", "absent") for event in found[:-2]] == [None] * (len(found) - 2)
     assert found[-2]["choices"] == []
@@ -214,17 +270,55 @@ def test_usage_in_streams_exactly_when_asked_for() -> None:
 @pytest.mark.parametrize(
     ("google", "prompt", "completion_tokens", "total", "reasoning", "cached"),
     [
-        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "totalTokenCount": 22}, 10, 12, 22, 7, 0, id="C70"),
-        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 12, "thoughtsTokenCount": 7, "totalTokenCount": 22}, 10, 12, 22, 7, 0, id="C71"),
-        pytest.param({"promptTokenCount": 10, "toolUsePromptTokenCount": 30, "candidatesTokenCount": 5, "totalTokenCount": 45}, 40, 5, 45, 0, 0, id="C72"),
-        pytest.param({"promptTokenCount": 10, "cachedContentTokenCount": 8, "candidatesTokenCount": 5, "totalTokenCount": 15}, 10, 5, 15, 0, 8, id="C73"),
+        pytest.param(
+            {"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "totalTokenCount": 22},
+            10,
+            12,
+            22,
+            7,
+            0,
+            id="C70",
+        ),
+        pytest.param(
+            {"promptTokenCount": 10, "candidatesTokenCount": 12, "thoughtsTokenCount": 7, "totalTokenCount": 22},
+            10,
+            12,
+            22,
+            7,
+            0,
+            id="C71",
+        ),
+        pytest.param(
+            {"promptTokenCount": 10, "toolUsePromptTokenCount": 30, "candidatesTokenCount": 5, "totalTokenCount": 45},
+            40,
+            5,
+            45,
+            0,
+            0,
+            id="C72",
+        ),
+        pytest.param(
+            {"promptTokenCount": 10, "cachedContentTokenCount": 8, "candidatesTokenCount": 5, "totalTokenCount": 15},
+            10,
+            5,
+            15,
+            0,
+            8,
+            id="C73",
+        ),
         pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 5}, 10, 5, 15, 0, 0, id="C76"),
         pytest.param({}, 0, 0, 0, 0, 0, id="C75"),
     ],
 )
-def test_usage(google: dict[str, int], prompt: int, completion_tokens: int, total: int, reasoning: int, cached: int) -> None:
+def test_usage(
+    google: dict[str, int], prompt: int, completion_tokens: int, total: int, reasoning: int, cached: int
+) -> None:
     usage = completion(text("a", finishReason="STOP", usage=google))["usage"]
-    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (prompt, completion_tokens, total)
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (
+        prompt,
+        completion_tokens,
+        total,
+    )
     assert usage["completion_tokens_details"]["reasoning_tokens"] == reasoning
     assert usage["prompt_tokens_details"]["cached_tokens"] == cached
 
@@ -244,5 +338,11 @@ def test_whole_answer_has_every_member_that_clients_need() -> None:
     assert body["object"] == "chat.completion"
     assert isinstance(body["created"], int)
     assert body["choices"] == [
-        {"index": 0, "message": {"role": "assistant", "content": "a", "refusal": None}, "logprobs": None, "finish_reason": "stop", "native_finish_reason": "STOP"}
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "a", "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+            "native_finish_reason": "STOP",
+        }
     ]

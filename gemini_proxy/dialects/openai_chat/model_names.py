@@ -1,0 +1,41 @@
+"""What clients call a model, and what Google calls it (mapping B.2, C207)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gemini_proxy.dialects.openai_chat.wire import bad_request
+
+PREFIXES = ("models/", "google/", "gemini/")
+# Suffixes are a way to choose for clients that let a user type nothing but a model name.
+EFFORTS = {
+    "-nothinking": "none",
+    "-maxthinking": "max",
+    ":minimal": "minimal",
+    ":low": "low",
+    ":medium": "medium",
+    ":high": "high",
+}
+SEARCH = "-search"
+
+
+@dataclass(frozen=True)
+class ModelName:
+    id: str
+    effort: str | None = None
+    search: bool = False
+
+
+def model_name_from(name: str, aliases: Mapping[str, str]) -> ModelName:
+    """Suffixes can be combined; an alias may stand for a name with suffixes. Ids that nobody knows pass unchanged."""
+    name = aliases.get(name, name)
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    effort: str | None = None
+    search = False
+    while suffix := next((s for s in (*EFFORTS, SEARCH) if name.endswith(s)), ""):
+        name = name.removesuffix(suffix)
+        search = search or suffix == SEARCH
+        effort = EFFORTS.get(suffix, effort)
+    if not name:
+        raise bad_request("The model has no name.", "model")
+    return ModelName(name, effort, search)

@@ -1,0 +1,352 @@
+"""JSON Schema for structured output: as Gemini's typed Schema, and as the judge of the finished text.
+
+Code Assist enforces responseSchema and was seen to ignore responseJsonSchema without a word, so the typed form is
+worth some work, but only where it says the same (protocol 8.7). The measure is draft 2020-12: a keyword that the
+draft does not know asserts nothing, and goes. Typed objects have no members but those that are named: that is what
+`additionalProperties: false` says, and where more are allowed only members get lost that nobody has named.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from itertools import combinations
+from typing import Any
+from urllib.parse import unquote
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+from jsonschema.validators import extend
+from referencing import Registry
+
+Json = dict[str, Any]
+
+MAX_SIZE = 200_000  # entries and characters: references can make a large schema of a small one
+MAX_DEPTH = 64
+MAX_CHOICES = 64  # of oneOf, compared each with each
+MAX_STEPS = 50_000  # of one check: about half a second
+MAX_TEXT = 500_000  # characters of a text that is checked; longer than any answer can be
+
+ANNOTATIONS = ("title", "description", "default", "example")
+# They may stand beside a reference or a choice without adding a condition to it.
+NEUTRAL = {*ANNOTATIONS, "examples", "deprecated", "readOnly", "writeOnly", "discriminator"} | {
+    *("$schema", "$id", "$comment", "$defs", "definitions")
+}
+LOSSES = (  # what has no typed form
+    *("if", "then", "else", "not", "patternProperties", "propertyNames", "prefixItems", "additionalItems", "contains"),
+    *("minContains", "maxContains", "uniqueItems", "multipleOf", "dependentRequired", "dependentSchemas"),
+    *("dependencies", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef", "$anchor"),
+)
+FORMATS = {"string": ("date-time",), "number": ("float", "double"), "integer": ("int32", "int64")}
+HINTS = {"properties": "object", "required": "object", "items": "array"}  # the type of a schema that does not say it
+
+
+class _Loss(Exception):
+    """The typed Schema cannot say this, or this is no schema."""
+
+
+def typed(schema: object) -> Json | None:
+    """The typed Schema that means the same, None where there is none. Never raises, never takes long."""
+    try:
+        return _Converter(schema).node(schema)
+    except _Loss:
+        return None
+
+
+class _Converter:
+    """Keeps the root, for references, and what bounds the work."""
+
+    def __init__(self, root: object) -> None:
+        self._root = root
+        self._size = 0
+        self._open: list[int] = []  # the nodes from the root to here
+
+    def node(self, given: object) -> Json:
+        schema = _object(given)
+        self._size += 10 + sum(len(value) for value in schema.values() if isinstance(value, str | list | dict))
+        _must(self._size <= MAX_SIZE and len(self._open) < MAX_DEPTH and id(schema) not in self._open)  # C149
+        _must(all(schema.get(keyword) in (None, False) for keyword in LOSSES))
+        self._open.append(id(schema))
+        found = self._form(schema)
+        self._open.pop()
+        return found
+
+    def _form(self, schema: Json) -> Json:
+        for keyword in ("$ref", "allOf", "oneOf", "anyOf"):
+            if keyword in schema:
+                beside = {name: value for name, value in schema.items() if name != keyword}
+                _must(beside.keys() <= NEUTRAL)
+                if keyword in ("oneOf", "anyOf"):
+                    return self._choice(_list(schema[keyword]), keyword == "oneOf", beside)
+                target = self._target(schema["$ref"]) if keyword == "$ref" else _only(schema["allOf"])
+                return _union(beside, [self.node(target)], null=False)
+        if "const" in schema:
+            _must("enum" not in schema)
+            return self._form({**{k: v for k, v in schema.items() if k != "const"}, "enum": [schema["const"]]})
+        return self._simple(schema)
+
+    def _target(self, reference: object) -> object:
+        """What a reference inside the document means (C148); nothing is ever fetched."""
+        steps = _text(reference).split("/")
+        _must(steps[0] == "#")
+        found = self._root
+        for step in steps[1:]:
+            name: Any = unquote(step).replace("~1", "/").replace("~0", "~")
+            if isinstance(found, list) and name.isascii() and name.isdecimal():
+                name = int(name[:6])
+            try:
+                found = found[name]  # type: ignore[index]
+            except (LookupError, TypeError):
+                raise _Loss from None
+        return found
+
+    def _choice(self, given: list[Any], one: bool, beside: Json) -> Json:
+        """anyOf; oneOf means the same where no value can be of two branches."""
+        branches = [self.node(branch) for branch in given if not _is_null(branch)]
+        nulls = len(given) - len(branches)
+        if one:
+            _must(len(branches) <= MAX_CHOICES and all(_disjoint(a, b) for a, b in combinations(branches, 2)))
+            _must(nulls + sum("nullable" in _flat(branch)[0] for branch in branches) <= 1)
+        return _union(beside, branches, null=nulls > 0)
+
+    def _simple(self, schema: Json) -> Json:
+        """A schema with a type, or several (C150)."""
+        kind = schema.get("type", _implied_type(schema))
+        if isinstance(kind, list):
+            _must(len(kind) <= 7)  # so many types are there
+            null = "null" in kind and ("enum" not in schema or None in _list(schema["enum"]))
+            branches = [self._simple({**schema, "type": word}) for word in map(_text, kind) if word != "null"]
+            return _union({}, branches, null)
+        kind = _text(kind).lower()
+        _must(kind in KEYWORDS and (kind == "string" or "enum" not in schema))  # C151: the typed enum has strings only
+        found = {"type": kind.upper(), **_notes(schema, kind)}
+        found |= {name: read(schema[name]) for name, read in KEYWORDS[kind].items() if name in schema}
+        found |= {"integer": _limits, "array": self._items, "object": self._members}.get(kind, _nothing)(schema)
+        return found | {"nullable": True} if schema.get("nullable") is True else found
+
+    def _items(self, schema: Json) -> Json:
+        return {"items": self.node(schema.get("items"))}  # Google refuses an array without (C152)
+
+    def _members(self, schema: Json) -> Json:
+        """With their order: without one Gemini goes by the alphabet. Names are names, whatever they spell (C147)."""
+        properties = _object(schema.get("properties"))
+        required = list(dict.fromkeys(map(_text, _list(schema.get("required", [])))))
+        _must(bool(properties) and properties.keys() >= set(required))
+        _must(schema.get("additionalProperties", True) in (True, False, {}))
+        found: Json = {"properties": {name: self.node(inner) for name, inner in properties.items()}}
+        found["propertyOrdering"] = list(properties)
+        return found | ({"required": required} if required else {})
+
+
+def _union(beside: Json, branches: list[Json], null: bool) -> Json:
+    """One branch, or anyOf and nothing else: beside it Google takes no other field, so all goes into the branches."""
+    flat = [choice | {"nullable": True} if null else choice for branch in branches for choice in _flat(branch)]
+    notes = _notes(beside, "")
+    _must(bool(flat))
+    if len(flat) == 1:
+        return flat[0] | notes
+    return {"anyOf": [{name: notes[name] for name in notes if name == "description"} | choice for choice in flat]}
+
+
+def _flat(branch: Json) -> list[Json]:
+    choices: list[Json] = branch.get("anyOf", [branch])
+    return choices
+
+
+def _disjoint(a: Json, b: Json) -> bool:
+    if "anyOf" in a or "anyOf" in b:
+        return all(_disjoint(x, y) for x in _flat(a) for y in _flat(b))
+    if a["type"] != b["type"]:
+        return {a["type"], b["type"]} != {"INTEGER", "NUMBER"}
+    if "enum" in a and "enum" in b:
+        return set(a["enum"]).isdisjoint(b["enum"])
+    both = set(a.get("required", ())).intersection(b.get("required", ()))  # a discriminator, say
+    return any(_disjoint(a["properties"][name], b["properties"][name]) for name in both)
+
+
+def _notes(schema: Json, kind: str) -> Json:
+    """What is said about values. A format that Gemini does not know asserts nothing; the model may read of it."""
+    found = {name: schema[name] for name in ANNOTATIONS if name in schema}
+    _must(all(isinstance(found.get(name, ""), str) for name in ("title", "description")))
+    if isinstance(word := schema.get("format"), str) and kind in FORMATS:
+        if word in FORMATS[kind]:
+            found["format"] = word
+        elif kind == "string":
+            found["description"] = f"{found.get('description', '')} (format: {word})".strip()
+    return found
+
+
+def _implied_type(schema: Json) -> Any:
+    if "enum" in schema:
+        return ["string", "null"]
+    return next((kind for hint, kind in HINTS.items() if hint in schema), None)
+
+
+def _is_null(branch: object) -> bool:
+    if not isinstance(branch, dict):
+        return False
+    return branch.get("type") in ("null", ["null"]) or branch.get("const", 0) is None or branch.get("enum") == [None]
+
+
+def _limits(schema: Json) -> Json:
+    """Of whole numbers: exclusive limits are others, one further in."""
+    found: Json = {}
+    if "exclusiveMinimum" in schema:
+        found["minimum"] = max(_whole(schema["exclusiveMinimum"]) + 1, _number(schema.get("minimum", -sys.maxsize)))
+    if "exclusiveMaximum" in schema:
+        found["maximum"] = min(_whole(schema["exclusiveMaximum"]) - 1, _number(schema.get("maximum", sys.maxsize)))
+    return found
+
+
+def _nothing(schema: Json) -> Json:
+    return {}
+
+
+def _must(condition: bool) -> None:
+    if not condition:
+        raise _Loss
+
+
+def _object(value: Any) -> Json:
+    _must(isinstance(value, dict))
+    return value  # type: ignore[no-any-return]
+
+
+def _list(value: Any) -> list[Any]:
+    _must(isinstance(value, list))
+    return value  # type: ignore[no-any-return]
+
+
+def _text(value: Any) -> str:
+    _must(isinstance(value, str))
+    return value  # type: ignore[no-any-return]
+
+
+def _only(value: Any) -> Any:
+    """Older generators write a described reference as an allOf of one; of two no typed form is known."""
+    _must(len(_list(value)) == 1)
+    return value[0]
+
+
+def _number(value: Any) -> Any:
+    _must(isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max)
+    return value
+
+
+def _whole(value: Any) -> int:
+    number = int(_number(value))
+    _must(number == value)
+    return number
+
+
+def _count(value: Any) -> int:
+    _must(0 <= _whole(value) < 2**63)
+    return int(value)
+
+
+def _words(value: Any) -> list[str]:
+    words = list(dict.fromkeys(_text(word) for word in _list(value) if word is not None))
+    _must(bool(words) and "" not in words)  # C151: Google refuses the empty string
+    return words
+
+
+_RANGE: dict[str, Callable[[Any], Any]] = {"minimum": _number, "maximum": _number}
+# What each type takes, and how its value is read. With another type JSON Schema gives a keyword no meaning.
+KEYWORDS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "string": {"enum": _words, "minLength": _count, "maxLength": _count, "pattern": _text},
+    "number": _RANGE,
+    "integer": _RANGE,
+    "boolean": {},
+    "array": {"minItems": _count, "maxItems": _count},
+    "object": {"minProperties": _count, "maxProperties": _count},
+}
+
+
+def check(text: str, schema: object) -> str:
+    """Whether a JSON text is what the schema asks for: "", or one sentence that says where it is not.
+
+    A schema that is none, or that is too much work, blames nobody. The sentence holds no value of the text.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        return f"The answer is not valid JSON ({getattr(error, 'msg', 'a number or a depth out of bounds')})."
+    if len(text) > MAX_TEXT or not isinstance(schema, dict | bool):
+        return ""
+    _spent.set(0)
+    try:
+        plain = json.loads(json.dumps(schema), object_hook=_without_dialect)
+        found = best_match(_JUDGE(plain, registry=Registry()).iter_errors(value))  # an empty registry fetches nothing
+    except Exception:  # whatever a broken schema makes of the library: a recursion, an unknown type, a wrong value
+        return ""
+    return f"The answer does not match the schema: {_broken_rule(found)}." if found else ""
+
+
+class _TooMuch(Exception):
+    """A check of more work than anybody should wait for."""
+
+
+_spent: ContextVar[int] = ContextVar("spent")
+Rule = Callable[[Any, Any, Any, Any], Any]
+
+
+def _counted(rule: Rule) -> Rule:
+    def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        _spend(1)
+        for error in rule(validator, value, instance, schema) or ():
+            _spend(len(error.message) // 300)  # it quotes the value, and every branch of a choice does
+            yield error
+
+    return counted
+
+
+def _spend(steps: int) -> None:
+    _spent.set(_spent.get() + steps)
+    if _spent.get() > MAX_STEPS:
+        raise _TooMuch
+
+
+def _additional(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if "patternProperties" not in schema:
+        yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, value, instance, schema)
+
+
+def _unique(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """The library compares each with each."""
+    items = (
+        [json.dumps(item, sort_keys=True) for item in instance] if isinstance(instance, list) and value is True else []
+    )
+    if len(set(items)) < len(items):
+        yield ValidationError("not unique")
+
+
+def _skipped(validator: Any, value: Any, instance: Any, schema: Any) -> tuple[()]:
+    return ()
+
+
+# Patterns are not judged: they are ECMA's, which Python reads otherwise, and one can keep it busy for ever.
+_RULES: dict[str, Rule] = {
+    **Draft202012Validator.VALIDATORS,
+    **dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), _skipped),
+    "additionalProperties": _additional,
+    "uniqueItems": _unique,
+}
+_JUDGE = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {name: _counted(rule) for name, rule in _RULES.items()}
+)
+
+
+def _without_dialect(schema: Json) -> Json:
+    """Without `$schema`, at which the library would change to other rules than ours."""
+    return {name: value for name, value in schema.items() if name != "$schema" or not isinstance(value, str)}
+
+
+def _broken_rule(error: ValidationError) -> str:
+    if error.validator == "required":
+        return f"{error.json_path[:200]}: {error.message[:200]}"
+    wanted = json.dumps(error.validator_value)
+    return f"{error.json_path[:200]} breaks {error.validator} {wanted if len(wanted) < 100 else ''}".strip()
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(word)  # NaN and Infinity are Python's idea of JSON

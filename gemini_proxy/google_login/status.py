@@ -1,0 +1,28 @@
+"""What may be said about a sign-in: the same fields on /auth/status and from `login.py --status --json`."""
+
+from datetime import UTC, datetime
+
+from gemini_proxy.google_login.token import Token
+
+
+def status_of(token: Token | None, project: str = "") -> dict[str, object]:
+    """The seed product's JSON; `project` is the configured one, which goes before the one in the sign-in."""
+    if token is None:
+        return {"authenticated": False, "email": None, "projectId": None, "expiresAt": None}
+    return {
+        "authenticated": True,
+        "email": token.email or None,
+        "projectId": project or token.project_id or None,
+        "expiresAt": iso(token.expiry_date),
+    }
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """A date as JavaScript's toISOString writes it; None where there is none that a calendar knows."""
+    if milliseconds is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

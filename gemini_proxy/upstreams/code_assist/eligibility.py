@@ -1,0 +1,70 @@
+"""Why Google does not serve an account, in plain words: what happened, what to do, what still works.
+
+The reasons come in `ineligibleTiers` of loadCodeAssist and in `ErrorInfo.reason` of errors (protocol 0.1, 2.1, 6.1).
+They are final: nothing here is tried again, and nothing is worked around.
+"""
+
+from gemini_proxy.errors import ProxyError
+
+WHAT_STILL_WORKS = (
+    "What still works: a Gemini Code Assist Standard or Enterprise licence, with GOOGLE_CLOUD_PROJECT set to the id of "
+    "its project; or a Gemini API key (https://aistudio.google.com/apikey), used without this sign-in."
+)
+NOT_ELIGIBLE = "account_not_eligible"
+TERMS_OF_SERVICE = "Google has disabled Code Assist for this account because of its Terms of Service. Only an appeal to Google can change that."
+UNLICENSED = "This account has no Gemini Code Assist licence. Since 18 June 2026 Google serves licensed accounts only; an administrator can assign a licence."
+
+# reason -> our code, what happened and what to do about it. An open set: UNKNOWN stands for what Google adds (0.1).
+REASONS: dict[str, tuple[str, str]] = {
+    "UNSUPPORTED_CLIENT": (
+        NOT_ELIGIBLE,
+        "Since 18 June 2026 Google no longer serves Code Assist to personal accounts (free, Google AI Pro, Google AI "
+        "Ultra) through clients like this one.",
+    ),
+    "SUBSCRIPTION_REQUIRED": (NOT_ELIGIBLE, UNLICENSED),
+    "TOS_VIOLATION": (NOT_ELIGIBLE, TERMS_OF_SERVICE),
+    "VALIDATION_REQUIRED": (
+        "validation_required",
+        "Google wants this account verified first. Open the link, follow it, then try again.",
+    ),
+    "DASHER_USER": (
+        NOT_ELIGIBLE,
+        "This account belongs to a Google Workspace organisation, and Google's tier for individuals is closed to it.",
+    ),
+    "RESTRICTED_AGE": (NOT_ELIGIBLE, "Google does not serve Code Assist to this account because of its owner's age."),
+    "RESTRICTED_NETWORK": (NOT_ELIGIBLE, "Google does not serve Code Assist on the network that this machine uses."),
+    "UNSUPPORTED_LOCATION": (NOT_ELIGIBLE, "Google does not offer this tier of Code Assist in your country."),
+    "UNKNOWN_LOCATION": (
+        NOT_ELIGIBLE,
+        "Google could not tell in which country you are, and so does not open this tier of Code Assist.",
+    ),
+    "NON_USER_ACCOUNT": (
+        NOT_ELIGIBLE,
+        "Google opens this tier of Code Assist to people only; this is another kind of account.",
+    ),
+    "INELIGIBLE_ACCOUNT": (NOT_ELIGIBLE, "Google does not open this tier of Code Assist to this account."),
+    "UNKNOWN": (NOT_ELIGIBLE, "Google does not serve Code Assist to this account."),
+}
+PROJECT_REQUIRED = (
+    "Google named no project for this account. Set GOOGLE_CLOUD_PROJECT to the id of the project that holds your "
+    "Gemini Code Assist licence, then sign in again."
+)
+
+
+def refusal(reason: str, said: str = "", link: str = "") -> ProxyError:
+    """The 403 for a reason; `said` is Google's own text, `link` where Google wants the user to go.
+
+    The text has a line for each: what happened, Google's words, the link, what still works.
+    """
+    code, words = REASONS.get(reason, REASONS["UNKNOWN"])
+    named = f"({reason})" if reason and reason not in REASONS else ""
+    quoted = f'Google says: "{" ".join(said.split())}"' if said.strip() else ""
+    shown = f"Link: {link}" if link and link not in quoted else ""
+    advice = WHAT_STILL_WORKS if code == NOT_ELIGIBLE else ""
+    text = "\n".join(filter(None, (f"{words} {named}".strip(), quoted, shown, advice)))
+    return ProxyError(403, code, text, kind="permission_error", retry=False)
+
+
+def project_required() -> ProxyError:
+    """The 403 for an account whose tier wants a project of the user's own (protocol 5)."""
+    return ProxyError(403, "project_required", PROJECT_REQUIRED, kind="permission_error", retry=False)

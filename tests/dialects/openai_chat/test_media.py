@@ -1,0 +1,341 @@
+"""Media in content parts: mapping B.3, C165 to C182."""
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemini_proxy.dialects.openai_chat.media import (
+    MAX_INLINE,
+    RemoteUrl,
+    check_inline_size,
+    detail,
+    inline,
+    inline_size,
+    media_part,
+    normalised,
+)
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini.wire import Part
+
+PNG = b"\x89PNG\r\n\x1a\n\xfb\xff\xbe"  # with + and / in its base64
+PNG64 = base64.b64encode(PNG).decode()
+PARAM = "messages[0].content[1]"
+
+
+def image(url: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, **more}}
+
+
+def audio(**value: Any) -> dict[str, Any]:
+    return {"type": "input_audio", "input_audio": value}
+
+
+def file(**value: Any) -> dict[str, Any]:
+    return {"type": "file", "file": value}
+
+
+def video(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "video_url", "video_url": {"url": url, **more}}
+
+
+def blob(mime: str, data: str = PNG64) -> Part:
+    return {"inlineData": {"mimeType": mime, "data": data}}
+
+
+def link(uri: str, mime: str = "") -> Part:
+    return {"fileData": {"mimeType": mime, "fileUri": uri} if mime else {"fileUri": uri}}
+
+
+def coded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+GS = "gs://bucket/a%20b/photo.JPG"
+FILE_API = "https://generativelanguage.googleapis.com/v1beta/files/abc-123"
+YOUTUBE = "https://www.youtube.com/watch?v=9hE5-98ZeCg"
+
+ROWS = [
+    pytest.param(image(f"data:image/png;base64,{PNG64}"), blob("image/png"), id="C165-plain"),
+    pytest.param(image(f"DATA:image/PNG;BASE64,{PNG64}"), blob("image/png"), id="C165-case"),
+    pytest.param(image(f"data:image/png;charset=utf-8;base64,{PNG64}"), blob("image/png"), id="C165-charset"),
+    pytest.param(image(f"data:image/png;name=a.png;base64,{PNG64}"), blob("image/png"), id="C165-name"),
+    pytest.param(image(f" data:image/png; base64,{PNG64}\n"), blob("image/png"), id="C165-spaces-around"),
+    pytest.param(image("data:text/plain,a%20%C3%A9"), blob("text/plain", coded("a é".encode())), id="C166-percent"),
+    pytest.param(image("data:text/plain,a é"), blob("text/plain", coded("a é".encode())), id="C166-raw"),
+    pytest.param(image(f"data:image/png;base64,{PNG64[:7]}\r\n {PNG64[7:]}"), blob("image/png"), id="C167-whitespace"),
+    pytest.param(
+        image(f"data:image/png;base64,{base64.urlsafe_b64encode(PNG).decode()}"), blob("image/png"), id="C167-url-safe"
+    ),
+    pytest.param(image(f"data:image/png;base64,{PNG64.rstrip('=')}"), blob("image/png"), id="C167-no-padding"),
+    pytest.param(
+        image(f"data:image/png;base64,{PNG64.replace('+', '%2B').replace('=', '%3D')}"),
+        blob("image/png"),
+        id="C167-percent",
+    ),
+    pytest.param(image(f"data:;base64,{PNG64}"), blob("image/png"), id="C168-no-type"),
+    pytest.param(image(f"data:base64,{PNG64}"), blob("image/png"), id="C168-no-type-no-semicolon"),
+    pytest.param(image(f"data:application/octet-stream;base64,{PNG64}"), blob("image/png"), id="C168-octet-stream"),
+    pytest.param(image(f"data:;base64,{PNG64}", format="webp"), blob("image/webp"), id="C168-format-helps"),
+    pytest.param(image(f"data:image/jpg;base64,{PNG64}"), blob("image/jpeg"), id="C169-jpg"),
+    pytest.param(
+        image("https://example.com/a.png"),
+        RemoteUrl("https://example.com/a.png", "image", f"{PARAM}.image_url.url"),
+        id="C171-remote",
+    ),
+    pytest.param(
+        image("HTTP://example.com"), RemoteUrl("HTTP://example.com", "image", f"{PARAM}.image_url.url"), id="C171-http"
+    ),
+    pytest.param(image(GS), link(GS, "image/jpeg"), id="C172-gs"),
+    pytest.param(
+        image("gs://bucket/photo", format="image/jpg"), link("gs://bucket/photo", "image/jpeg"), id="C172-gs-format"
+    ),
+    pytest.param(image(FILE_API), link(FILE_API), id="C172-file-api"),
+    pytest.param(
+        file(file_id=FILE_API, format="application/pdf"), link(FILE_API, "application/pdf"), id="C172-file-api-as-id"
+    ),
+    pytest.param(file(file_data="gs://b/a.md"), link("gs://b/a.md", "text/plain"), id="C172-gs-file"),
+    pytest.param(video(YOUTUBE), link(YOUTUBE, "video/mp4"), id="C173-youtube"),
+    pytest.param(
+        video("https://youtu.be/9hE5-98ZeCg"), link("https://youtu.be/9hE5-98ZeCg", "video/mp4"), id="C173-short"
+    ),
+    pytest.param(
+        video("https://youtube.com.example.org/watch?v=1"),
+        RemoteUrl("https://youtube.com.example.org/watch?v=1", "video", f"{PARAM}.video_url.url"),
+        id="C173-not-youtube",
+    ),
+    pytest.param(
+        image("https://generativelanguage.googleapis.com.example.org/v1beta/files/a"),
+        RemoteUrl(
+            "https://generativelanguage.googleapis.com.example.org/v1beta/files/a", "image", f"{PARAM}.image_url.url"
+        ),
+        id="C172-not-the-file-api",
+    ),
+    pytest.param(
+        {"type": "image_url", "image_url": f"data:image/png;base64,{PNG64}"}, blob("image/png"), id="C174-string"
+    ),
+    pytest.param(audio(data=PNG64, format="wav"), blob("audio/wav"), id="C176-wav"),
+    pytest.param(audio(data=PNG64, format="mp3"), blob("audio/mpeg"), id="C176-mp3"),
+    pytest.param(audio(data=PNG64, format="FLAC"), blob("audio/flac"), id="C176-flac"),
+    pytest.param(audio(data=PNG64, format="ogg"), blob("audio/ogg"), id="C176-ogg"),
+    pytest.param(audio(data=PNG64, format="m4a"), blob("audio/m4a"), id="C176-m4a"),
+    pytest.param(audio(data=PNG64, format="mp4"), blob("audio/mp4"), id="C176-mp4-is-sound-here"),
+    pytest.param(audio(data=PNG64, format="audio/mp3"), blob("audio/mp3"), id="C176-any-mime"),
+    pytest.param(audio(data=PNG64, format="audio/x-wav; rate=1"), blob("audio/wav"), id="C176-mime-with-parameter"),
+    pytest.param(audio(data=f"data:audio/ogg;base64,{PNG64}", format="wav"), blob("audio/ogg"), id="C176-data-uri"),
+    pytest.param(audio(data=f"data:;base64,{PNG64}", format="wav"), blob("audio/wav"), id="C176-data-uri-without-type"),
+    pytest.param(audio(data=coded(b"fLaC....")), blob("audio/flac", coded(b"fLaC....")), id="C176-sniffed"),
+    pytest.param(
+        {"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}},
+        RemoteUrl("https://example.com/a.mp3", "audio", f"{PARAM}.audio_url.url"),
+        id="audio-url",
+    ),
+    pytest.param(
+        file(file_data=f"data:application/pdf;base64,{PNG64}", filename="a.txt"),
+        blob("application/pdf"),
+        id="C177-data-uri",
+    ),
+    pytest.param(file(file_data=PNG64, filename="Report.PDF"), blob("application/pdf"), id="C177-bare-with-name"),
+    pytest.param(file(file_data=coded(b"%PDF-1.7")), blob("application/pdf", coded(b"%PDF-1.7")), id="C177-sniffed"),
+    pytest.param(file(file_data=PNG64, filename="clip.mp4"), blob("video/mp4"), id="C177-video"),
+    pytest.param(
+        file(file_data="https://example.com/a.pdf"),
+        RemoteUrl("https://example.com/a.pdf", "file", f"{PARAM}.file.file_data"),
+        id="C177-remote",
+    ),
+    pytest.param(file(file_data=PNG64, filename="notes.md"), blob("text/plain"), id="C179-markdown"),
+    pytest.param(file(file_data=f"data:text/csv;base64,{PNG64}"), blob("text/plain"), id="C179-csv"),
+    pytest.param(file(file_data=f"data:application/json;base64,{PNG64}"), blob("text/plain"), id="C179-json"),
+    pytest.param(file(file_data=f"data:application/ld+json;base64,{PNG64}"), blob("text/plain"), id="C179-some-json"),
+    pytest.param(
+        file(file_data=f"data:application/octet-stream;base64,{PNG64}", filename="a.py"),
+        blob("text/plain"),
+        id="C179-source",
+    ),
+    pytest.param(
+        video(f"data:video/mp4;base64,{PNG64}", fps=2, start=1.5, end="10s"),
+        {**blob("video/mp4"), "videoMetadata": {"fps": 2, "startOffset": "1.5s", "endOffset": "10s"}},
+        id="C180-metadata",
+    ),
+    pytest.param(
+        video(YOUTUBE, video_metadata={"start_offset": "40s"}),
+        {**link(YOUTUBE, "video/mp4"), "videoMetadata": {"startOffset": "40s"}},
+        id="C180-nested-metadata",
+    ),
+    pytest.param(
+        video("https://example.com/a.mp4", fps=1),
+        RemoteUrl("https://example.com/a.mp4", "video", f"{PARAM}.video_url.url", {"fps": 1}),
+        id="C180-remote",
+    ),
+    pytest.param(
+        {"type": "input_video", "input_video": {"data": PNG64, "format": "mp4"}},
+        blob("video/mp4"),
+        id="C180-input-video",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "expected"), ROWS)
+def test_media_part(part: dict[str, Any], expected: Part | RemoteUrl) -> None:
+    assert media_part(part, PARAM) == expected
+
+
+REFUSALS = [
+    pytest.param(image("data:image/png;base64,a*b="), "image_url.url", "base64", id="C167-not-base64"),
+    pytest.param(image("data:image/png;base64,abcde"), "image_url.url", "base64", id="C167-truncated"),
+    pytest.param(image("data:image/png;base64,QQ==QQ=="), "image_url.url", "base64", id="C167-concatenated"),
+    pytest.param(image("data:image/png;base64,\ud800abc"), "image_url.url", "base64", id="C183-lone-surrogate"),
+    pytest.param(image("data:image/png;base64,"), "image_url.url", "no data", id="C167-empty"),
+    pytest.param(image("data:image/png;base64"), "image_url.url", "comma", id="C165-no-comma"),
+    pytest.param(image("data:;base64,AAAA"), "image_url.url", "type", id="C168-cannot-tell"),
+    pytest.param(image(f"data:image/svg+xml;base64,{PNG64}"), "image_url.url", "image/svg", id="C170-svg"),
+    pytest.param(image(f"data:image/bmp;base64,{PNG64}"), "image_url.url", "image/bmp", id="C170-bmp"),
+    pytest.param(image(f"data:image/tiff;base64,{PNG64}"), "image_url.url", "image/tiff", id="C170-tiff"),
+    pytest.param(image(f"data:;base64,{coded(b'BM12')}"), "image_url.url", "image/bmp", id="C170-sniffed"),
+    pytest.param(image(f"data:application/zip;base64,{PNG64}"), "image_url.url", "application/zip", id="C170-zip"),
+    pytest.param(image("file:///etc/passwd"), "image_url.url", "data URI", id="C171-file"),
+    pytest.param(image("/etc/passwd"), "image_url.url", "data URI", id="C171-path"),
+    pytest.param(image(""), "image_url.url", "url", id="C171-empty"),
+    pytest.param(image(None), "image_url.url", "url", id="C171-null"),
+    pytest.param({"type": "image_url"}, "image_url", "object", id="C174-missing"),
+    pytest.param({"type": "image_url", "image_url": [1]}, "image_url", "object", id="C174-list"),
+    pytest.param(image("gs://[bucket"), "image_url.url", "ending", id="C172-gs-garbage"),
+    pytest.param(image("gs://bucket/photo"), "image_url.url", "ending", id="C172-gs-cannot-tell"),
+    pytest.param(image("gs://bucket/a.bmp"), "image_url.url", "image/bmp", id="C172-gs-unsupported"),
+    pytest.param(audio(data=PNG64, format="xyz"), "input_audio.format", "xyz", id="C176-unknown-format"),
+    pytest.param(audio(format="wav"), "input_audio.url", "url", id="C176-no-data"),
+    pytest.param(audio(data="", format="wav"), "input_audio.data", "data", id="C176-empty"),
+    pytest.param(file(file_id="file-abc"), "file.file_id", "file_data", id="C178-file-id"),
+    pytest.param(file(filename="a.pdf"), "file.file_data", "file_data", id="C177-no-data"),
+    pytest.param(file(file_data=PNG64[1:]), "file.file_data", "base64", id="C177-broken"),
+    pytest.param(file(file_data=coded(b"PK\3\4"), filename="a.docx"), "file.file_data", "type", id="C177-office"),
+    pytest.param(video(YOUTUBE, fps=0), "video_url.fps", "fps", id="C180-fps-zero"),
+    pytest.param(video(YOUTUBE, fps=True), "video_url.fps", "fps", id="C180-fps-boolean"),
+    pytest.param(video(YOUTUBE, start="soon"), "video_url.start", "seconds", id="C180-start"),
+    pytest.param(video(YOUTUBE, end=-1), "video_url.end", "seconds", id="C180-end"),
+    pytest.param({"type": "hologram"}, "type", "hologram", id="C181-unknown"),
+    pytest.param({"type": ["image_url"]}, "type", "image_url", id="C181-type-is-a-list"),
+    pytest.param({}, "type", "None", id="C181-no-type"),
+]
+
+
+@pytest.mark.parametrize(("part", "place", "word"), REFUSALS)
+def test_a_refusal_names_the_place(part: dict[str, Any], place: str, word: str) -> None:
+    with pytest.raises(ProxyError) as caught:
+        media_part(part, PARAM)
+    assert caught.value.status == 400
+    assert caught.value.param == f"{PARAM}.{place}"
+    assert word in caught.value.message
+
+
+MAGIC = [
+    ("image/jpeg", b"\xff\xd8\xff\xe0"),
+    ("image/gif", b"GIF89a"),
+    ("image/webp", b"RIFF\x00\x01\n\x03WEBPVP8 "),
+    ("image/heic", b"\0\0\0\x18ftypheic"),
+    ("image/avif", b"\0\0\0\x18ftypavif"),
+    ("video/mp4", b"\0\0\0\x18ftypisom"),
+    ("video/webm", b"\x1aE\xdf\xa3"),
+    ("audio/wav", b"RIFF\x00\x00\x00\x00WAVEfmt "),
+    ("audio/mpeg", b"ID3\x04"),
+    ("audio/ogg", b"OggS"),
+]
+
+
+@pytest.mark.parametrize(("mime", "head"), MAGIC)
+def test_the_first_bytes_tell_the_type_c168(mime: str, head: bytes) -> None:
+    data = coded(head + bytes(100))
+    assert media_part(image(f"data:;base64,{data}"), PARAM) == blob(mime, data)
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        pytest.param(image("x", detail="low"), "low", id="C175-low"),
+        pytest.param(image("x", detail="high"), "high", id="C175-high"),
+        pytest.param(image("x", detail="auto"), "auto", id="C175-auto"),
+        pytest.param(image("x"), None, id="C175-unset"),
+        pytest.param(image("x", detail="huge"), None, id="C175-unknown"),
+        pytest.param(image("x", detail=[]), None, id="C175-no-word"),
+        pytest.param({"type": "image_url", "image_url": "x", "detail": "low"}, "low", id="C175-beside-a-string"),
+        pytest.param(audio(data="x"), None, id="C175-no-image"),
+    ],
+)
+def test_detail(part: dict[str, Any], expected: str | None) -> None:
+    assert detail(part) == expected
+
+
+def test_what_was_fetched_c171() -> None:
+    assert inline(PNG, "image/jpg; charset=x") == blob("image/jpeg")
+    assert inline(PNG, "") == blob("image/png")
+    with pytest.raises(ProxyError, match="image/tiff"):
+        inline(PNG, "image/tiff")
+    remote = RemoteUrl("https://example.com", "video", "messages[0].content[0].video_url.url", {"fps": 1})
+    assert remote.part(PNG, "video/mp4") == {**blob("video/mp4"), "videoMetadata": {"fps": 1}}
+    with pytest.raises(ProxyError) as caught:
+        remote.part(PNG, "application/zip")
+    assert caught.value.param == remote.param
+
+
+def test_too_much_media_c182() -> None:
+    half: Part = blob("image/png", "A" * (MAX_INLINE // 2 // 3 * 4))
+    inner: Part = {"functionResponse": {"parts": [half]}}
+    text: Part = {"text": "x"}
+    assert inline_size([text, half, inner]) <= MAX_INLINE
+    check_inline_size([text, half, inner])
+    with pytest.raises(ProxyError, match=r"20\.0 MB; Gemini takes 20 MB") as caught:
+        check_inline_size([half, inner, blob("image/png", "A" * 8)])
+    assert (caught.value.status, caught.value.code) == (400, "request_too_large")
+
+
+def test_standard_base64_is_not_copied() -> None:
+    assert normalised(PNG64, "") is PNG64
+
+
+@given(st.binary(min_size=1), st.booleans(), st.booleans(), st.lists(st.integers(0, 200)))
+def test_every_spelling_of_base64_is_the_same_c167(data: bytes, url_safe: bool, padded: bool, cuts: list[int]) -> None:
+    text = (base64.urlsafe_b64encode if url_safe else base64.b64encode)(data).decode()
+    text = text if padded else text.rstrip("=")
+    for cut in cuts:
+        text = f"{text[:cut]}\n{text[cut:]}"
+    assert normalised(text, "") == coded(data)
+
+
+@given(st.text() | st.text("abAB01+/-_=% \n", max_size=12))
+def test_what_is_taken_for_base64_is_base64(text: str) -> None:
+    try:
+        found = normalised(text, "")
+    except ProxyError:
+        return
+    base64.b64decode(found, validate=True)
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["data:", "gs://a", YOUTUBE, PNG64, "wav"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["url", "data", "format", "file_data", "file_id", "filename", "fps", "start", "video_metadata"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(["image_url", "input_audio", "audio_url", "video_url", "input_video", "file"]), anything)
+def test_whatever_a_part_holds_it_is_a_part_or_a_refusal_c183(kind: str, value: Any) -> None:
+    refusal = None
+    try:
+        media_part({"type": kind, kind: value}, PARAM)
+    except ProxyError as error:
+        refusal = error
+    assert refusal is None or (refusal.status == 400 and str(refusal.param).startswith(PARAM))

@@ -1,0 +1,116 @@
+"""Model families and reasoning efforts: mapping B.1, C200 to C203."""
+
+from typing import Any
+
+import pytest
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini import family
+from gemini_proxy.gemini.family import Family, family_of, thinking_config
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+# Mapping B.1, one column a row: what each effort becomes. A trailing "!" means thoughts off and a warning.
+TABLE: dict[str, tuple[str | int, ...]] = {
+    "gemini-2.5-pro": ("128!", 1024, 1024, 8192, 24576, 32768, 32768),
+    "gemini-2.5-flash": (0, 1024, 1024, 8192, 24576, 24576, 24576),
+    "gemini-2.5-flash-lite": (0, 1024, 1024, 8192, 24576, 24576, 24576),
+    "gemini-3-pro-preview": ("LOW!", "LOW", "LOW", "HIGH", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.1-pro-preview": ("LOW!", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3-flash-preview": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.1-flash-lite": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.8-flash": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-4-ultra": ("LOW!", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+}
+
+
+def config_of(entry: str | int) -> dict[str, Any]:
+    word = str(entry).rstrip("!")
+    size: dict[str, Any] = {"thinkingBudget": int(word)} if word.isdigit() else {"thinkingLevel": word}
+    return size if entry == 0 else {"includeThoughts": not str(entry).endswith("!"), **size}
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "entry"),
+    [
+        pytest.param(model, effort, entry, id=f"C200-{model}-{effort}")
+        for model, entries in TABLE.items()
+        for effort, entry in zip(EFFORTS, entries, strict=True)
+    ],
+)
+def test_effort(model: str, effort: str, entry: str | int) -> None:
+    config, warnings = thinking_config(family_of(model), effort)
+    assert config == config_of(entry)
+    assert len(warnings) == str(entry).endswith("!")
+
+
+@pytest.mark.parametrize("model", [model for model in TABLE if model != "gemini-2.5-flash-lite"])
+def test_thoughts_are_asked_for_when_effort_is_unset(model: str) -> None:
+    assert thinking_config(family_of(model), None) == ({"includeThoughts": True}, [])
+
+
+def test_nothing_is_asked_of_a_model_whose_thinking_is_off_by_default_c202() -> None:
+    assert thinking_config(family_of("gemini-2.5-flash-lite"), None) == (None, [])
+
+
+@pytest.mark.parametrize("model", ["gemma-4-31b-it", "gemini-2.0-flash", "gemini-1.5-pro", "gemini-2.5-flash-image"])
+def test_effort_on_a_model_that_does_not_think_c203(model: str) -> None:
+    assert thinking_config(family_of(model), None) == (None, [])
+    assert thinking_config(family_of(model), "none") == (None, [])
+    config, warnings = thinking_config(family_of(model), "high")
+    assert config is None
+    assert "does not think" in warnings[0]
+
+
+@pytest.mark.parametrize("effort", ["", "HIGH", "ultra"])
+def test_an_unknown_effort_is_refused(effort: str) -> None:
+    with pytest.raises(ProxyError, match="xhigh") as caught:
+        thinking_config(family.PRO_31, effort)
+    assert (caught.value.status, caught.value.param) == (400, "reasoning_effort")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gemini-3-flash", family.NEWEST_FLASH),
+        ("gemini-3.5-flash", family.NEWEST_FLASH),
+        ("gemini-3.5-flash-lite", family.NEWEST_FLASH),
+        ("gemini-3-flash-preview", family.FLASH_3),
+        ("gemini-3.1-flash-lite-preview", family.FLASH_3),
+        ("gemini-3.1-pro-preview-customtools", family.PRO_31),
+        ("gemini-2.5-flash-preview-09-2025", family.FLASH_25),
+        ("gemini-2.5-flash-preview-tts", family.SPEECH_AND_IMAGES),
+        ("GEMINI-2.5-PRO", family.PRO_25),
+        ("gemini-1.0-pro", family.OLD),
+        ("gemini-pro", family.OLD),
+        ("gemini-embedding-001", family.OLD),
+        ("gemini-flash-latest", family.NEWEST_FLASH),
+        ("gemini-pro-latest", family.NEWEST),
+        ("gemini-10-pro", family.NEWEST),
+        ("gemini-11.5-flash", family.NEWEST_FLASH),
+        ("something-else", family.NEWEST),
+        ("", family.NEWEST),
+    ],
+)
+def test_family_of_an_id(model: str, expected: Family) -> None:
+    assert family_of(model) is expected
+
+
+@pytest.mark.parametrize("old", [family.OLD, family.GEMMA, family.PRO_25, family.FLASH_25, family.LITE_25])
+def test_what_came_with_gemini_3(old: Family) -> None:
+    for name in (
+        "signed_calls",
+        "call_ids",
+        "media_in_responses",
+        "part_media_resolution",
+        "mixes_search_and_functions",
+        "json_with_tools",
+    ):
+        assert not getattr(old, name)
+        assert getattr(family.FLASH_3, name)
+        assert getattr(family.NEWEST, name)
+
+
+def test_the_newest_flash_refuses_penalties_and_prefill_c193_c108() -> None:
+    assert [f.penalties for f in (family.FLASH_25, family.PRO_31, family.NEWEST_FLASH)] == [True, True, False]
+    assert [f.prefill for f in (family.FLASH_25, family.PRO_31, family.NEWEST_FLASH)] == [True, True, False]

@@ -1,0 +1,213 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.google_login.store import TokenStore
+from gemini_proxy.google_login.token import Token
+
+GOOD = Token("ya29.a", "1//r", email="user@example.com")
+WRITER = """
+import sys
+from pathlib import Path
+from gemini_proxy.google_login.store import TokenStore
+from gemini_proxy.google_login.token import Token
+store, n = TokenStore(Path(sys.argv[1])), 0
+print("ready", flush=True)
+while True:
+    n += 1
+    store.save(Token(f"ya29.{n}", "1//r" * 5000))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TokenStore:
+    return TokenStore(tmp_path / "tokens.json")
+
+
+def files(store: TokenStore) -> list[str]:
+    return sorted(path.name for path in store.path.parent.iterdir())
+
+
+def test_what_is_saved_is_loaded(store: TokenStore) -> None:
+    store.save(GOOD)
+    assert store.load() == GOOD
+    assert files(store) == ["tokens.json"]
+
+
+def test_no_file_is_no_sign_in(store: TokenStore) -> None:
+    assert store.load() is None
+    assert store.version() is None
+
+
+def test_a_file_that_was_only_touched_is_no_sign_in(store: TokenStore) -> None:
+    store.path.touch()
+    assert store.load() is None
+    assert files(store) == ["tokens.json"]
+
+
+def test_only_the_owner_may_read_it_from_the_first_byte(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    real = os.fsync
+
+    def watching(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watching)
+    before = os.umask(0)
+    try:
+        store.path.write_bytes(b"{}")  # 0666
+        store.save(GOOD)
+    finally:
+        os.umask(before)
+    assert modes[0] == 0o600
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+
+
+def test_directories_that_are_missing_are_made_for_the_owner(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "new" / "tokens.json")
+    store.save(GOOD)
+    assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_is_there_keeps_its_mode(store: TokenStore) -> None:
+    store.path.parent.chmod(0o750)
+    store.save(GOOD)
+    assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o750
+
+
+def test_a_symbolic_link_stays_one(store: TokenStore, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere.json"
+    store.path.symlink_to(target)
+    store.save(GOOD)
+    assert store.path.is_symlink()
+    assert store.load() == GOOD
+    store.delete()
+    assert not target.exists()
+
+
+def test_the_version_changes_with_every_write(store: TokenStore) -> None:
+    seen = store.version()
+    for _ in range(20):
+        version = store.save(GOOD)
+        assert seen != version == store.version()
+        seen = version
+
+
+def test_delete_forgets_everything(store: TokenStore) -> None:
+    store.save(GOOD)
+    store.path.with_name(".tokens.json.abcd.tmp").write_bytes(b"half")
+    store.delete()
+    store.delete()
+    assert files(store) == []
+
+
+def test_damaged_files_are_kept_and_reported_once(store: TokenStore, caplog: pytest.LogCaptureFixture) -> None:
+    for n, text in enumerate((b'{"access_token": "ya29.secret', b"[1]"), start=1):
+        store.path.write_bytes(text)
+        with pytest.raises(ProxyError) as caught:
+            store.load()
+        assert (caught.value.status, caught.value.code) == (401, "google_login_required")
+        assert f"tokens.json.corrupt-{n}" in caught.value.message
+        assert store.path.with_name(f"tokens.json.corrupt-{n}").read_bytes() == text
+        assert store.load() is None
+    assert "corrupt-1" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_damaged_file_is_kept_where_there_are_no_links(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for n in (1, 2):
+        store.path.write_bytes(b"x" * n)
+        with pytest.raises(ProxyError):
+            store.load()
+    assert files(store) == ["tokens.json.corrupt-1", "tokens.json.corrupt-2"]
+
+
+def test_old_leftovers_go_and_fresh_ones_stay(store: TokenStore) -> None:
+    old, fresh = (store.path.with_name(f".tokens.json.{name}.tmp") for name in ("old", "fresh"))
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 3600,) * 2)
+    store.save(GOOD)
+    assert files(store) == [".tokens.json.fresh.tmp", "tokens.json"]
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(GOOD)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ProxyError) as caught:
+        store.save(Token("ya29.b"))
+    assert "disk is full" in caught.value.message
+    assert store.load() == GOOD
+    assert files(store) == ["tokens.json"]
+
+
+@pytest.mark.parametrize("do", ["load", "save", "delete"])
+def test_a_directory_in_the_files_place(store: TokenStore, do: str) -> None:
+    store.path.mkdir()
+    arguments = [GOOD] if do == "save" else []
+    with pytest.raises(ProxyError) as caught:
+        getattr(store, do)(*arguments)
+    assert caught.value.code == "token_store_error"
+    assert str(store.path) in caught.value.message
+    assert files(store) == ["tokens.json"]
+
+
+def test_a_file_in_the_directorys_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    store = TokenStore(tmp_path / "file" / "tokens.json")
+    assert store.version() is None
+    assert store.load() is None
+    store.delete()
+    with pytest.raises(ProxyError, match="cannot be written"):
+        store.save(GOOD)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_somebody_else(store: TokenStore) -> None:
+    store.save(GOOD)
+    store.path.chmod(0)
+    with pytest.raises(ProxyError, match="Permission denied"):
+        store.load()
+
+
+def test_kill_at_any_moment_leaves_a_readable_file(store: TokenStore) -> None:
+    store.save(GOOD)
+    root = Path(__file__).parents[2]
+    seen = set()
+    for n in range(6):
+        command = [sys.executable, "-c", WRITER, str(store.path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            before = store.version()
+            deadline = time.monotonic() + 5
+            while store.version() == before and time.monotonic() < deadline:  # until it is in full swing
+                pass
+            time.sleep(0.0007 * n)  # another moment of a write each time
+            writer.kill()
+        token = store.load()
+        assert token is not None
+        seen.add(token.access_token)
+        assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    assert seen - {GOOD.access_token}
+    leftovers = [path for path in store.path.parent.iterdir() if path != store.path]
+    assert all(path.name.endswith(".tmp") and stat.S_IMODE(path.stat().st_mode) == 0o600 for path in leftovers)
+    assert json.loads(store.path.read_bytes())

@@ -1,0 +1,85 @@
+"""Who may know whom: imports point down, and mitmproxy has one importer."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "gemini_proxy"
+
+BOTTOM = {"errors", "version"}
+PURE = {*BOTTOM, "http", "sse"}
+HUB = {*PURE, "gemini"}
+CONTRACTS = {*HUB, "exchange"}
+SIGN_IN = {*PURE, "google_login", "settings", "user_agent"}
+
+# Longest prefix wins. What is not here may import nothing of ours.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "version": set(),
+    "http": set(),
+    "sse": set(),
+    "settings": set(),
+    "user_agent": {"version"},
+    "guard": {"errors", "http"},
+    "gemini": HUB,
+    "exchange": HUB,
+    "dialects": {*CONTRACTS, "settings", "dialects"},
+    "dialects.openai_chat": {*CONTRACTS, "settings", "dialects.openai_chat"},
+    "upstreams": {*CONTRACTS, "settings", "upstreams"},
+    "upstreams.code_assist": {*CONTRACTS, *SIGN_IN, "upstreams.code_assist"},
+    "google_login": SIGN_IN,
+    "remote_media": CONTRACTS,
+    "mitm": {*CONTRACTS, *SIGN_IN, "guard", "remote_media", "dialects", "upstreams", "mitm"},
+    "mitm.demo": {*SIGN_IN, "emulator"},
+    "emulator": {"emulator"},  # a mistake that it shared with the proxy would pass its own test
+}
+# Libraries that only some may know.
+ONLY = {
+    "mitmproxy": {"mitm"},
+    "httpx": {"google_login", "remote_media"},
+    "jsonschema": {"gemini"},
+    "dotenv": {"settings"},
+    "pydantic": {"gemini", "dialects", "upstreams", "sse"},
+}
+MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def is_in(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    name = name_of(path)
+    row = max((row for row in MAY_IMPORT if is_in(name, {row})), key=len, default="")
+    for imported in imports_of(path):
+        library, _, rest = imported.partition(".")
+        if library == PACKAGE and rest:
+            assert is_in(rest, MAY_IMPORT.get(row, set())), f"{name} imports {rest}"
+        elif library in ONLY:
+            assert is_in(name, ONLY[library]), f"{name} imports {library}"
+
+
+def test_the_emulator_needs_the_standard_library_alone() -> None:
+    import sys
+
+    for path in (ROOT / PACKAGE / "emulator").rglob("*.py"):
+        outside = {name.partition(".")[0] for name in imports_of(path)} - sys.stdlib_module_names - {PACKAGE}
+        assert not outside, f"{path.name} imports {outside}"

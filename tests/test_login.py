@@ -1,0 +1,314 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+import login
+from gemini_proxy.emulator.server import Emulator
+from gemini_proxy.google_login.store import TokenStore
+from gemini_proxy.google_login.token import Token
+from tests.google_login.scripted import token
+
+ROOT = Path(__file__).parents[1]
+# A browser that agrees at once: it sends the consent form and follows the way back.
+BROWSER = """
+import sys, urllib.request, urllib.error
+page, _, query = sys.argv[1].partition("?")
+try:
+    shown = urllib.request.urlopen(urllib.request.Request(page, f"{query}&decision={sys.argv[2]}".encode())).read()
+except urllib.error.HTTPError as error:
+    shown = error.read()
+open(sys.argv[3], "wb").write(shown)
+"""
+
+
+@pytest.fixture(scope="module")
+def running_emulator() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running_emulator: Emulator) -> Emulator:
+    running_emulator.settings.account = "standard"
+    running_emulator.requests.clear()
+    return running_emulator
+
+
+class Terminal:
+    """A directory, an environment, and login.py run in them."""
+
+    def __init__(self, directory: Path, emulator: Emulator) -> None:
+        self.store = TokenStore(directory / "tokens.json")
+        self.page = directory / "page.html"
+        self.directory = directory
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "GEMINI_GOOGLE_URL": emulator.url,
+            "CODE_ASSIST_ENDPOINT": emulator.url,
+            "TOKEN_STORE_PATH": "tokens.json",
+            "NO_BROWSER": "1",
+        }
+
+    def use_browser(self, decision: str = "allow") -> None:
+        script = self.directory / "browser.py"
+        script.write_text(BROWSER)
+        self.env["BROWSER"] = f"{sys.executable} {script} %s {decision} {self.page}"
+        del self.env["NO_BROWSER"]
+
+    @contextmanager
+    def start(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        command = [sys.executable, "-W", "error", str(ROOT / "login.py"), *arguments]
+        pipe = subprocess.PIPE
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us ignore it
+        with subprocess.Popen(
+            command, cwd=self.directory, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            signal.signal(signal.SIGINT, before)
+            try:
+                yield process
+            finally:
+                process.kill()  # does nothing to one that has ended
+
+    def run(self, *arguments: str, typed: str | None = None) -> tuple[int, str, str]:
+        with self.start(*arguments) as process:
+            out, err = process.communicate(typed, timeout=20)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, emulator: Emulator) -> Terminal:
+    return Terminal(tmp_path, emulator)
+
+
+def address_in(out: IO[str] | None) -> str:
+    assert out is not None
+    return next(line.strip() for line in out if line.startswith("  http"))
+
+
+def code_for(address: str) -> str:
+    """What a user copies from Google's page."""
+    page = httpx.URL(address)
+    data = {**page.params, "decision": "allow"}
+    shown = httpx.post(page.copy_with(query=None), data=data, trust_env=False, verify=False).text
+    return shown.partition('<code id="code">')[2].partition("</code>")[0]
+
+
+# The whole program ----------------------------------------------------------------------------------------------------
+
+
+def test_browser_and_logout(terminal: Terminal, emulator: Emulator) -> None:
+    terminal.use_browser()
+    code, out, err = terminal.run()
+    assert (code, err) == (0, "")
+    assert "Google's terms" in out
+    assert "18 June 2026" in out
+    assert out.splitlines()[-1] == (
+        f"Signed in as {emulator.settings.email}, project {emulator.settings.project}. Stored in tokens.json."
+    )
+    stored = terminal.store.load()
+    assert stored is not None
+    assert "You are signed in" in terminal.page.read_text()
+    assert not any(secret in out + terminal.page.read_text() for secret in emulator.secrets)
+
+    code, out, err = terminal.run("--logout")
+    assert (code, err) == (0, "")
+    assert "taken the access back" in out
+    assert terminal.store.load() is None
+    assert emulator.calls("/revoke")[0].form == {"token": stored.refresh_token}
+
+
+@pytest.mark.parametrize(
+    ("decision", "account", "words"),
+    [("cancel", "standard", "not granted"), ("allow", "shutdown", "18 June 2026 Google no longer serves")],
+)
+def test_what_fails_is_said_in_the_terminal_and_in_the_browser(
+    terminal: Terminal, emulator: Emulator, decision: str, account: str, words: str
+) -> None:
+    emulator.settings.account = account
+    terminal.use_browser(decision)
+    code, _, err = terminal.run()
+    assert code == 1
+    assert words in err
+    assert words in terminal.page.read_text()
+    assert terminal.store.load() is None
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_pasted_code_or_address(terminal: Terminal, emulator: Emulator, whole: bool) -> None:
+    with terminal.start("--no-browser") as process:
+        address = address_in(process.stdout)
+        query = parse_qs(urlsplit(address).query)
+        assert query["redirect_uri"] == ["https://codeassist.google.com/authcode"]
+        code = code_for(address)
+        url = httpx.URL("https://codeassist.google.com/authcode", params={"state": query["state"][0], "code": code})
+        out, err = process.communicate(f"{url if whole else code}\n", timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert f"Signed in as {emulator.settings.email}" in out
+    assert terminal.store.load() is not None
+
+
+def test_a_pasted_code_that_google_refuses(terminal: Terminal) -> None:
+    code, _, err = terminal.run("--no-browser", typed="4/0wrong\n")
+    assert code == 1
+    assert "did not accept the code" in err
+    assert "Traceback" not in err
+    assert terminal.store.load() is None
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-browser",)])
+def test_ctrl_c(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    with terminal.start(*arguments) as process:
+        address_in(process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.strip() == "Stopped. Nothing was stored."
+
+
+# Within this process --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TokenStore:
+    monkeypatch.chdir(tmp_path)
+    for name in ("TOKEN_STORE_PATH", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT_ID", "GEMINI_GOOGLE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return TokenStore(tmp_path / "tokens.json")
+
+
+def test_status_of_nobody(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert login.main(["--status"]) == 3
+    assert capsys.readouterr().out == "Not signed in. Run python login.py.\n"
+    assert login.main(["--status", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["authenticated"] is False
+
+
+def test_status_of_somebody(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+    (here.path.parent / ".env").write_text("GOOGLE_CLOUD_PROJECT=from-dotenv\n")
+    here.save(token(3000, email="user@example.com", project_id="p", tier="Standard"))
+    assert login.main(["--status"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("user@example.com", "Standard", "from-dotenv", "renewed by itself"))
+    assert login.main(["--status", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert set(shown) == {"authenticated", "email", "projectId", "expiresAt"}
+    assert shown["projectId"] == "from-dotenv"
+
+
+def test_status_of_an_unknown_account(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+    here.save(Token("ya29.a"))
+    assert login.main(["--status"]) == 0
+    out = capsys.readouterr().out
+    assert "unknown" in out
+    assert "cannot be renewed" in out
+
+
+def test_a_damaged_file(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+    here.path.write_bytes(b"{")
+    assert login.main(["--status"]) == 1
+    assert "tokens.json.corrupt-1" in capsys.readouterr().err
+
+
+def test_logout_of_nobody(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert login.main(["--logout"]) == 0
+    assert capsys.readouterr().out == "No Google account was signed in.\n"
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--status", "--logout"], ["--json"], ["x"]])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        login.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: login.py" in capsys.readouterr().err
+
+
+def test_c220_a_numeric_project(
+    here: TokenStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "123456789012")
+    assert login.main([]) == 2
+    assert "not its number" in capsys.readouterr().err
+
+
+def test_help_documents_options_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        login.main(["--help"])
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("--no-browser", "--status", "--logout", "--json", "exit codes", "130"))
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("4/0abc-_", {"code": "4/0abc-_"}),
+        (" '4/0abc' ", {"code": "4/0abc"}),
+        ("4%2F0abc", {"code": "4/0abc"}),
+        ("https://codeassist.google.com/authcode?code=4%2F0abc&state=s&scope=x", {"code": "4/0abc", "state": "s", "scope": "x"}),
+        ("code=4%2F0abc&state=s", {"code": "4/0abc", "state": "s"}),
+        ("?error=access_denied", {"error": "access_denied"}),
+        ("https://codeassist.google.com/authcode", {}),
+        ("", {}),
+    ],
+)  # fmt: skip
+def test_pasted(text: str, fields: dict[str, str]) -> None:
+    assert login.pasted(text) == fields
+
+
+@pytest.mark.parametrize(
+    ("env", "found"),
+    [
+        ({"DISPLAY": ":0"}, True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ({"BROWSER": "firefox"}, True),
+        ({"BROWSER": "www-browser", "DISPLAY": ":0"}, False),
+        ({"DISPLAY": ":0", "CI": "1"}, False),
+        ({"DISPLAY": ":0", "NO_BROWSER": "1"}, False),
+        ({"DISPLAY": ":0", "DEBIAN_FRONTEND": "noninteractive"}, False),
+        ({}, False),
+    ],
+)
+def test_whether_there_is_a_browser(env: dict[str, str], found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "CI", "NO_BROWSER", "DEBIAN_FRONTEND"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert login._has_browser() is found
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "no terminal"),
+        ("\n", "without a code"),
+        ("https://codeassist.google.com/authcode?code=4%2F0a&state=x\n", "another sign-in"),
+        ("https://codeassist.google.com/authcode?error=access_denied\n", "not granted"),
+    ],
+)
+def test_nothing_good_was_pasted(
+    typed: str, words: str, here: TokenStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert login.main(["--no-browser"]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_nobody_comes_back(
+    here: TokenStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NO_BROWSER", "1")
+    monkeypatch.setattr(login, "FIVE_MINUTES", 0.01)
+    assert login.main([]) == 1
+    assert "within five minutes" in capsys.readouterr().err
