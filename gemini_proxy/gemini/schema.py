@@ -119,6 +119,7 @@ class _Converter:
             return _union({}, branches, null)
         kind = _text(kind).lower()
         _must(kind in KEYWORDS and (kind == "string" or "enum" not in schema))  # C151: the typed enum has strings only
+        _must(kind != "number" or not schema.keys() & {"exclusiveMinimum", "exclusiveMaximum"})
         found = {"type": kind.upper(), **_notes(schema, kind)}
         found |= {name: read(schema[name]) for name, read in KEYWORDS[kind].items() if name in schema}
         found |= {"integer": _limits, "array": self._items, "object": self._members}.get(kind, _nothing)(schema)
@@ -290,9 +291,9 @@ _spent: ContextVar[int] = ContextVar("spent")
 Rule = Callable[[Any, Any, Any, Any], Any]
 
 
-def _counted(rule: Rule) -> Rule:
+def _counted(rule: Rule, cost: int) -> Rule:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        _spend(1)
+        _spend(cost)
         for error in rule(validator, value, instance, schema) or ():
             _spend(len(error.message) // 300)  # it quotes the value, and every branch of a choice does
             yield error
@@ -332,7 +333,7 @@ _RULES: dict[str, Rule] = {
     "uniqueItems": _unique,
 }
 _JUDGE = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {name: _counted(rule) for name, rule in _RULES.items()}
+    Draft202012Validator, {name: _counted(rule, 5 if name == "$ref" else 1) for name, rule in _RULES.items()}
 )
 
 

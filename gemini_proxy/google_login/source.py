@@ -56,12 +56,12 @@ class TokenSource:
 
     async def token(self) -> Token:
         """A token to send now. Raises ProxyError: 401 `google_login_required`, 503 where Google does not answer."""
-        while True:
-            if self._token and self._store.version() == self._seen and self._usable(self._token):
-                return self._token
+        if self._token and self._store.version() == self._seen and self._usable(self._token):
+            return self._token
+        token = await self._joined_flight()
+        if token.access_token == self._rejected:  # refused while it was still being written
             token = await self._joined_flight()
-            if token.access_token != self._rejected:  # refused while it was still being written
-                return token
+        return token
 
     async def refresh_after_rejection(self, access_token: str) -> Token:
         """A token other than the one that Google has just refused; renewed once, whoever asks for it (C212)."""
@@ -91,7 +91,6 @@ class TokenSource:
         """One flight for all callers. It outlives the one who began it: others wait, and what it gets is kept."""
         if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._renewed())
-            self._flight.add_done_callback(_hear)
         return asyncio.shield(self._flight)
 
     async def _renewed(self) -> Token:
@@ -186,9 +185,3 @@ async def _revoke(token: Token, google: Google, http: HttpClient) -> bool:
             return (await http.post_form(google.revoke_url, form)).status == 200
     except (ProxyError, TimeoutError):
         return False
-
-
-def _hear(flight: asyncio.Task[Token]) -> None:
-    """Whoever waited may have gone: an error that nobody hears is no fault of the program."""
-    if not flight.cancelled():
-        flight.exception()

@@ -14,7 +14,13 @@ from gemini_proxy.http import Answer, ClientRequest
 def client_request(flow: http.HTTPFlow) -> ClientRequest:
     request = flow.request
     headers = {name.lower(): value for name, value in request.headers.items(multi=True)}
-    return ClientRequest(request.method, request.path, headers, request.get_content(strict=False) or b"", str(flow.client_conn.peername[0]))
+    return ClientRequest(
+        request.method,
+        request.path,
+        headers,
+        request.get_content(strict=False) or b"",
+        str(flow.client_conn.peername[0]),
+    )
 
 
 def put(request: HttpRequest, flow: http.HTTPFlow) -> None:

@@ -8,7 +8,6 @@ from mitmproxy.proxy import mode_specs
 
 from gemini_proxy.settings import CODE_ASSIST, SETTINGS, Settings, SettingsError, environment, is_loopback, resolve
 
-
 OPTIONAL_STR = cast(type, Optional[str])  # noqa: UP045 - the spelling that mitmproxy knows
 
 

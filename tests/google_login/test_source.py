@@ -316,18 +316,26 @@ async def test_a_damaged_file_at_the_start(scene: Scene) -> None:
     assert LOGIN in (await scene.refusal()).message
 
 
-async def test_nothing_blocks_the_loop_while_the_disk_is_slow(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, turned, real = asyncio.get_running_loop(), asyncio.Event(), os.fsync
+async def test_the_disk_never_holds_up_the_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, real = [], os.fsync
 
-    def slow(descriptor: int) -> None:  # goes on only when the loop has turned meanwhile
-        asyncio.run_coroutine_threadsafe(asyncio.wait_for(turned.wait(), 2), loop).result(3)
+    def watching(descriptor: int) -> None:
+        threads.append(threading.current_thread())
         real(descriptor)
 
     scene.store.save(token(-1))
-    monkeypatch.setattr(os, "fsync", slow)
-    call = asyncio.create_task(scene.source.token())
-    turned.set()
-    await call
+    monkeypatch.setattr(os, "fsync", watching)
+    await scene.source.token()
+    assert threads
+    assert threading.current_thread() not in threads
+
+
+async def test_a_file_that_was_written_anew_is_given_another_chance(scene: Scene) -> None:
+    scene.says(REVOKED, granted())
+    scene.store.save(token(-1))
+    await scene.refusal()
+    scene.store.save(token(-1))
+    assert (await scene.source.token()).access_token == "ya29.new"
 
 
 async def test_two_proxies_on_one_file(scene: Scene) -> None:

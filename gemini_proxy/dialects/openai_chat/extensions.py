@@ -59,7 +59,7 @@ def _google(chat: ChatRequest) -> dict[str, Any]:
 def _thinking(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise bad_request("'google.thinking_config' must be an object.", "google.thinking_config")
-    config = {THINKING.get(name, name): setting for name, setting in value.items() if setting is not None}
+    config = {THINKING.get(str(name), str(name)): setting for name, setting in value.items() if setting is not None}
     if config.get("thinkingBudget") == 0:
         config.pop("includeThoughts", None)  # Google refuses the two together (C202)
     if isinstance(level := config.get("thinkingLevel"), str):

@@ -171,7 +171,7 @@ def test_fields_that_are_not_honoured_are_told_c204() -> None:
 
 
 def test_what_clients_echo_back_is_accepted() -> None:
-    echoed = {
+    echoed: dict[str, Any] = {
         "role": "assistant",
         "content": "yes",
         "refusal": None,

@@ -1,5 +1,7 @@
 import base64
 import json
+import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,19 @@ async def test_what_fails_stores_nothing_and_keeps_an_older_sign_in(
         assert (caught.value.status, caught.value.code) == (status, code)
         assert scene.store.load() == before
     assert not any("revoke" in request.url.path for request in scene.google.requests)
+
+
+async def test_the_disk_never_holds_up_the_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, real = [], os.fsync
+
+    def watching(descriptor: int) -> None:
+        threads.append(threading.current_thread())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watching)
+    await scene.sign_in()
+    assert threads
+    assert threading.current_thread() not in threads
 
 
 async def test_a_file_that_cannot_be_written(scene: Scene) -> None:
