@@ -5,13 +5,13 @@ know the hub (`gemini/`), Gemini's own words, so N dialects and M upstreams need
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
-from gemini_proxy.gemini.wire import GenerateContentRequest, GenerateContentResponse, Part
+from gemini_proxy.gemini.wire import GenerateContentRequest, GenerateContentResponse
 from gemini_proxy.http import Answer, ClientRequest
 
 logger = logging.getLogger(__name__)
@@ -39,13 +39,13 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class RemoteMedia:
-    """A part of the request that stands for media on the web; whoever fetches it fills `part` in. `param` is the place
-    in the client's request, for errors."""
+    """Media that the request names by address. Whoever fetches it hands the bytes and their type to `fill`, which puts
+    them where they belong and raises ProxyError 400 for a type that Gemini does not take. `param` is the place in the
+    client's request, for errors."""
 
     url: str
-    kind: str
     param: str
-    part: Part
+    fill: Callable[[bytes, str], None]
 
 
 @dataclass(frozen=True)

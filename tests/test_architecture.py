@@ -39,7 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY = {
     "mitmproxy": {"mitm"},
     "httpx": {"google_login", "remote_media"},
-    "jsonschema": {"gemini"},
+    "jsonschema": {"gemini.schema_check"},
+    "referencing": {"gemini.schema_check"},
+    "sqlite3": {"gemini.signatures"},
     "dotenv": {"settings"},
     "pydantic": {"gemini", "dialects", "upstreams", "sse"},
 }

@@ -1,4 +1,4 @@
-"""JSON Schema for structured output: as Gemini's typed Schema, and as the judge of the finished text.
+"""JSON Schema for structured output as Gemini's typed Schema.
 
 Code Assist enforces responseSchema and was seen to ignore responseJsonSchema without a word, so the typed form is
 worth some work, but only where it says the same (protocol 8.7). The measure is draft 2020-12: a keyword that the
@@ -6,26 +6,17 @@ draft does not know asserts nothing, and goes. Typed objects have no members but
 `additionalProperties: false` says, and where more are allowed only members get lost that nobody has named.
 """
 
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 from urllib.parse import unquote
-
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import best_match
-from jsonschema.validators import extend
-from referencing import Registry
 
 Json = dict[str, Any]
 
 MAX_SIZE = 200_000  # entries and characters: references can make a large schema of a small one
 MAX_DEPTH = 64
 MAX_CHOICES = 64  # of oneOf, compared each with each
-MAX_STEPS = 50_000  # of one check: about half a second
-MAX_TEXT = 500_000  # characters of a text that is checked; longer than any answer can be
 
 ANNOTATIONS = ("title", "description", "default", "example")
 # They may stand beside a reference or a choice without adding a condition to it.
@@ -261,93 +252,3 @@ KEYWORDS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "array": {"minItems": _count, "maxItems": _count},
     "object": {"minProperties": _count, "maxProperties": _count},
 }
-
-
-def check(text: str, schema: object) -> str:
-    """Whether a JSON text is what the schema asks for: "", or one sentence that says where it is not.
-
-    A schema that is none, or that is too much work, blames nobody. The sentence holds no value of the text.
-    """
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        return f"The answer is not valid JSON ({getattr(error, 'msg', 'a number or a depth out of bounds')})."
-    if len(text) > MAX_TEXT or not isinstance(schema, dict | bool):
-        return ""
-    _spent.set(0)
-    try:
-        plain = json.loads(json.dumps(schema), object_hook=_without_dialect)
-        found = best_match(_JUDGE(plain, registry=Registry()).iter_errors(value))  # an empty registry fetches nothing
-    except Exception:  # whatever a broken schema makes of the library: a recursion, an unknown type, a wrong value
-        return ""
-    return f"The answer does not match the schema: {_broken_rule(found)}." if found else ""
-
-
-class _TooMuch(Exception):
-    """A check of more work than anybody should wait for."""
-
-
-_spent: ContextVar[int] = ContextVar("spent")
-Rule = Callable[[Any, Any, Any, Any], Any]
-
-
-def _counted(rule: Rule, cost: int) -> Rule:
-    def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        _spend(cost)
-        for error in rule(validator, value, instance, schema) or ():
-            _spend(len(error.message) // 300)  # it quotes the value, and every branch of a choice does
-            yield error
-
-    return counted
-
-
-def _spend(steps: int) -> None:
-    _spent.set(_spent.get() + steps)
-    if _spent.get() > MAX_STEPS:
-        raise _TooMuch
-
-
-def _additional(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if "patternProperties" not in schema:
-        yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, value, instance, schema)
-
-
-def _unique(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The library compares each with each."""
-    items = (
-        [json.dumps(item, sort_keys=True) for item in instance] if isinstance(instance, list) and value is True else []
-    )
-    if len(set(items)) < len(items):
-        yield ValidationError("not unique")
-
-
-def _skipped(validator: Any, value: Any, instance: Any, schema: Any) -> tuple[()]:
-    return ()
-
-
-# Patterns are not judged: they are ECMA's, which Python reads otherwise, and one can keep it busy for ever.
-_RULES: dict[str, Rule] = {
-    **Draft202012Validator.VALIDATORS,
-    **dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), _skipped),
-    "additionalProperties": _additional,
-    "uniqueItems": _unique,
-}
-_JUDGE = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {name: _counted(rule, 5 if name == "$ref" else 1) for name, rule in _RULES.items()}
-)
-
-
-def _without_dialect(schema: Json) -> Json:
-    """Without `$schema`, at which the library would change to other rules than ours."""
-    return {name: value for name, value in schema.items() if name != "$schema" or not isinstance(value, str)}
-
-
-def _broken_rule(error: ValidationError) -> str:
-    if error.validator == "required":
-        return f"{error.json_path[:200]}: {error.message[:200]}"
-    wanted = json.dumps(error.validator_value)
-    return f"{error.json_path[:200]} breaks {error.validator} {wanted if len(wanted) < 100 else ''}".strip()
-
-
-def _refuse(word: str) -> float:
-    raise ValueError(word)  # NaN and Infinity are Python's idea of JSON

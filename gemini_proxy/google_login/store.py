@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import time
+from itertools import count
 from pathlib import Path
 
 from gemini_proxy.errors import ProxyError
@@ -84,19 +85,19 @@ class TokenStore:
 
     def _damaged(self, version: Version, reason: ValueError) -> ProxyError:
         kept = self._set_aside(version)
-        where = f"It is kept as {kept}." if kept else "It stays where it is."
-        logger.warning("%s holds no sign-in (%s). %s", self.path, type(reason).__name__, where)
-        text = f"The token file {self.path} was damaged. {where} Sign in again."
+        where = f" It is kept as {kept}." if kept else ""
+        logger.warning("%s holds no sign-in (%s).%s", self.path, type(reason).__name__, where)
+        text = f"The token file {self.path} is damaged.{where} Sign in again."
         return ProxyError(401, "google_login_required", text, kind="authentication_error", retry=False)
 
     def _set_aside(self, version: Version) -> Path | None:
         path = self._target()
-        for n in range(1, 1000):
-            kept = path.with_name(f"{path.name}.corrupt-{n}")
-            if self.version() != version:  # somebody has just written a good one
-                return None
-            if _moved(path, kept):
-                return kept
+        names = (path.with_name(f"{path.name}.corrupt-{n}") for n in count(1))
+        kept = next(name for name in names if not name.exists())
+        if self.version() != version:  # somebody has just written a good one
+            return None
+        with contextlib.suppress(OSError):
+            return path.rename(kept)
         return None
 
     def _trouble(self, what: str, error: OSError) -> ProxyError:
@@ -108,21 +109,6 @@ class TokenStore:
         if error.errno == errno.ENOSPC:
             text = f"The token file {self.path} cannot be {what}: the disk is full."
         return ProxyError(500, "token_store_error", text, retry=False)
-
-
-def _moved(path: Path, kept: Path) -> bool:
-    """Whether the file has the new name now. A link, unlike a rename, cannot hit a name that is taken."""
-    try:
-        os.link(path, kept)
-        path.unlink()
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links, or a directory that we may not write to
-        if kept.exists():
-            return False
-        with contextlib.suppress(OSError):
-            path.rename(kept)
-    return kept.exists()
 
 
 def _replace(path: Path, text: bytes) -> Version:

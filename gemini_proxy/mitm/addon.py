@@ -39,6 +39,8 @@ class GeminiProxy:
 
     def load(self, loader: Loader) -> None:
         options.add_options(loader)
+        for library in ("httpx", "httpcore"):  # mitmproxy shows every logger; these write a line for each call
+            logging.getLogger(library).setLevel(logging.WARNING)
 
     def configure(self, updated: Set[str]) -> None:
         settings = options.settings_from_options()
@@ -78,9 +80,11 @@ class GeminiProxy:
             answer = dialect.refuse(ProxyError(500, "internal_error", "The proxy failed; its log says where."))
         if answer is not None:
             flows.answer_with(flow, answer)
+            flows.hide_secrets(flow)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         call = self.calls.get(flow.id)
+        flows.hide_secrets(flow)  # the request has left
         if call is None or not call.exchange.ask.stream or not flows.is_event_stream(flow.response):
             return
         flows.begin_stream(flow, call.exchange.stream_headers(), call.framing)
@@ -100,6 +104,7 @@ class GeminiProxy:
 
     def error(self, flow: http.HTTPFlow) -> None:
         call = self.calls.pop(flow.id, None)
+        flows.hide_secrets(flow)
         if call is not None and flow.response is None and flow.error is not None:
             text = f"Google could not be reached: {flow.error.msg}"
             error = ProxyError(502, "upstream_unreachable", text, retry=True)
@@ -120,6 +125,7 @@ class GeminiProxy:
         asked = dialect.read(client)
         if isinstance(asked, Answer):
             return asked
+        await self.service.fetcher.fill(asked)
         upstream = self.service.upstream
         request, framing = await upstream.encode(asked), flows.Framing.of(flow)
         flows.put(request, flow)

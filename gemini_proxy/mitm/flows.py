@@ -11,6 +11,10 @@ from gemini_proxy.exchange import HttpRequest
 from gemini_proxy.http import Answer, ClientRequest
 
 
+HIDDEN = "***"
+SECRET_HEADERS = ("authorization", "cookie", "x-api-key", "x-goog-api-key")
+
+
 def client_request(flow: http.HTTPFlow) -> ClientRequest:
     request = flow.request
     headers = {name.lower(): value for name, value in request.headers.items(multi=True)}
@@ -68,6 +72,15 @@ class Framing:
         if not length_known and self.version != "HTTP/1.0":
             headers["transfer-encoding"] = "chunked"  # else a stream that was cut looks complete to the client
         return headers
+
+
+def hide_secrets(flow: http.HTTPFlow) -> None:
+    """Takes credentials out of what is shown, saved and replayed: the client's key, Google's token, an OAuth code."""
+    for name in SECRET_HEADERS:
+        if name in flow.request.headers:
+            flow.request.headers[name] = HIDDEN
+    if flow.request.path.startswith("/auth/"):
+        flow.request.path = flow.request.path.partition("?")[0]
 
 
 def answer_with(flow: http.HTTPFlow, answer: Answer, framing: Framing | None = None) -> None:

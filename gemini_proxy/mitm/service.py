@@ -15,6 +15,7 @@ from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
 from gemini_proxy.mitm.local import health
+from gemini_proxy.remote_media import Fetcher
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
 
@@ -44,6 +45,7 @@ class Service:
         self._pages = AuthPages(settings, self._tokens, store, google, self._http, target, port)
         self._memory = SignatureMemory(None if settings.demo else settings.state_directory / "signatures.sqlite")
         self.dialects: tuple[Dialect, ...] = dialects(settings, self._memory)
+        self.fetcher = Fetcher(settings.remote_media)
         self.upstream: Upstream = CodeAssist(target, self._tokens, settings.project, settings.user_agent)
 
     def announce(self) -> None:

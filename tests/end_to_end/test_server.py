@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gemini_proxy.emulator import Emulator
+from gemini_proxy.emulator import Answer, Emulator
 from tests.end_to_end.proxy import Proxy, free_port, running, sign_in
 from tests.exchanges import HI
 
@@ -174,3 +174,24 @@ def test_settings_from_env_file_and_options(tmp_path: Path, google: Emulator) ->
     sent = {name.lower(): value for name, value in dict(google.requests[-1].headers).items()}
     assert sent["user-agent"] == "from-option/1"
     assert json.loads(google.requests[-1].body)["model"] == "gemini-2.5-flash"
+
+
+def test_no_secret_is_logged_or_saved(tmp_path: Path, google: Emulator) -> None:
+    sign_in(google, tmp_path / "tokens.json", expiry_date=1_000)
+    saved = tmp_path / "saved.flow"
+    arguments = ["-w", str(saved), "--set", "termlog_verbosity=debug", "--set", "flow_detail=4"]
+    key = {"authorization": "Bearer client-s3cret"}
+    with running(tmp_path, google, *arguments, env={"PROXY_API_KEY": "client-s3cret"}) as proxy:
+        with httpx.Client(base_url=proxy.url, trust_env=False, timeout=20, headers=key) as http:
+            for stream in (True, False):
+                assert (
+                    http.post(CHAT, json={"model": "gemini-2.5-flash", "messages": HI, "stream": stream}).status_code
+                    == 200
+                )
+            http.get("/v1/models")
+            http.get("/auth/callback?code=auth-s3cret&state=state-s3cret")
+            google.script("generateContent", Answer(fault="reset-before-headers"))
+            assert http.post(CHAT, json={"model": "gemini-2.5-flash", "messages": HI}).status_code == 502
+    shown = saved.read_bytes() + proxy.log.encode()
+    for secret in {*google.secrets, "client-s3cret", "auth-s3cret", "state-s3cret"}:
+        assert secret.encode() not in shown

@@ -122,16 +122,37 @@ def test_damaged_files_are_kept_and_reported_once(store: TokenStore, caplog: pyt
     assert "secret" not in caplog.text
 
 
-def test_a_damaged_file_is_kept_where_there_are_no_links(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_in_a_directory_that_is_read_only(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise PermissionError(1, "no links here")
+        raise PermissionError(13, "read-only")
 
-    monkeypatch.setattr(os, "link", refuse)
-    for n in (1, 2):
-        store.path.write_bytes(b"x" * n)
+    store.path.write_bytes(b"x")
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ProxyError, match=r"is damaged\. Sign in again"):
+        store.load()
+    assert files(store) == ["tokens.json"]
+
+
+def test_a_good_file_that_came_meanwhile_is_not_set_aside(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.path.write_bytes(b"x")
+
+    def meanwhile(_: bytes) -> Token:
+        store.save(GOOD)
+        raise ValueError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Token, "from_json", meanwhile)
         with pytest.raises(ProxyError):
             store.load()
-    assert files(store) == ["tokens.json.corrupt-1", "tokens.json.corrupt-2"]
+    assert files(store) == ["tokens.json"]
+    assert store.load() == GOOD
+
+
+def test_a_path_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / ("x" * 300))
+    assert store.version() is not None  # so that it is read, and the reason heard
+    with pytest.raises(ProxyError, match="File name too long"):
+        store.load()
 
 
 def test_old_leftovers_go_and_fresh_ones_stay(store: TokenStore) -> None:

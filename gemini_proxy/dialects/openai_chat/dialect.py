@@ -20,7 +20,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.gemini.family import Family, family_of
 from gemini_proxy.gemini.models import MODELS, Model
-from gemini_proxy.gemini.schema import check as check_schema
+from gemini_proxy.gemini.schema_check import check as check_schema
 from gemini_proxy.gemini.signatures import Remembered
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.settings import Unsupported

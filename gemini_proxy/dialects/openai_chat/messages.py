@@ -95,12 +95,15 @@ class Conversation:
     def _media(self, part: ContentPart, param: str) -> Part:
         found = media.media_part(part.members, param)
         if isinstance(found, media.RemoteUrl):
-            placeholder: Part = {}
-            self.remote.append(RemoteMedia(found.url, found.kind, found.param, placeholder))
-            found = placeholder
+            found = self._placeholder(found)
         if (detail := media.detail(part.members)) and self.family.part_media_resolution:
             found["mediaResolution"] = {"level": RESOLUTIONS[detail]}  # C175
         return found
+
+    def _placeholder(self, remote: media.RemoteUrl) -> Part:
+        part: Part = {}
+        self.remote.append(RemoteMedia(remote.url, remote.param, lambda data, mime: part.update(remote.part(data, mime))))
+        return part
 
     def _call_part(self, call: ToolCall, param: str) -> Part:
         function: dict[str, Any] = {"name": self.names.to_wire(call.function.name), "args": _args(call.function, param)}
