@@ -1,0 +1,89 @@
+"""The request that goes to Code Assist (protocol 2.3, 3)."""
+
+import asyncio
+import json
+from typing import Any, cast
+
+import pytest
+
+from gemini_proxy.errors import ProxyError, Unreadable
+from gemini_proxy.exchange import HttpRequest
+from gemini_proxy.google_login.source import TokenSource
+from gemini_proxy.google_login.token import Token
+from gemini_proxy.upstreams.code_assist import envelope
+from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
+from tests.exchanges import exchange
+
+
+class Signed:
+    """A sign-in that needs no refresh."""
+
+    def __init__(self, project: str) -> None:
+        self._token = Token("ya29.secret", project_id=project)
+
+    async def token(self) -> Token:
+        return self._token
+
+
+def encoded(project: str, in_sign_in: str, agent: str = "", **chat: Any) -> HttpRequest:
+    tokens = cast(TokenSource, Signed(in_sign_in))
+    upstream = CodeAssist("https://google.test", tokens, project, agent)
+    return asyncio.run(upstream.encode(exchange(**chat).ask))
+
+
+def test_stream() -> None:
+    request = encoded("", "theirs", stream=True)
+    assert (request.method, request.url) == ("POST", "https://google.test/v1internal:streamGenerateContent?alt=sse")
+    assert request.headers["accept"] == "*/*"
+    assert request.headers["authorization"] == "Bearer ya29.secret"
+    assert request.headers["accept-encoding"] == "identity"
+    body = json.loads(request.body)
+    assert list(body) == ["model", "project", "user_prompt_id", "request"]
+    assert list(body["request"])[-1] == "session_id"
+    assert (body["model"], body["project"]) == ("gemini-2.5-flash", "theirs")
+    assert "ya29" not in repr(request)
+
+
+def test_whole() -> None:
+    request = encoded("", "theirs", "mine/1")
+    assert request.url == "https://google.test/v1internal:generateContent"
+    assert (request.headers["accept"], request.headers["user-agent"]) == ("application/json", "mine/1")
+
+
+@pytest.mark.parametrize(("mine", "theirs", "used"), [("a", "b", "a"), ("", "b", "b"), ("a", "", "a")])
+def test_project(mine: str, theirs: str, used: str) -> None:
+    assert json.loads(encoded(mine, theirs).body)["project"] == used
+
+
+def test_no_project() -> None:
+    with pytest.raises(ProxyError, match="GOOGLE_CLOUD_PROJECT"):
+        encoded("", "")
+
+
+@pytest.mark.parametrize(
+    "event", [b"", b"[DONE]", b"{}", b'{"response":null}', b'{"response":{}}', b'{"traceId":"x"}', b"[{}]"]
+)
+def test_events_that_say_nothing_c14_c16(event: bytes) -> None:
+    assert not envelope.unwrap(event)
+
+
+@pytest.mark.parametrize(
+    "event", [b"{", b"1", b'"x"', b"null", b"[]", b"[1]", b'{"response":5}', b'{"response":{"candidates":{}}}']
+)
+def test_events_that_are_none_c15(event: bytes) -> None:
+    with pytest.raises(Unreadable):
+        envelope.unwrap(event)
+
+
+@pytest.mark.parametrize(
+    "event", [b'{"response":{"candidates":[]}}', b'[{"response":{"candidates":[]}}]', b'{"candidates":[]}']
+)
+def test_answers_with_and_without_envelope_c12_c13(event: bytes) -> None:
+    assert envelope.unwrap(event) == {"candidates": []}
+
+
+def test_members_that_nobody_named_survive() -> None:
+    assert envelope.unwrap(b'{"response":{"candidates":[{"new":1}],"other":2}}') == {
+        "candidates": [{"new": 1}],
+        "other": 2,
+    }
