@@ -8,20 +8,21 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.google_login import pages, pkce
+from gemini_proxy.google_login import gemini_cli, pages, pkce
+from gemini_proxy.google_login.browser import has_browser, pasted
 from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.google_login.flow import PASTE_REDIRECT, Google, redirect_error
+from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.loopback import Loopback
-from gemini_proxy.google_login.source import SIGNED_OUT, sign_out
-from gemini_proxy.google_login.status import iso, status_of
-from gemini_proxy.google_login.store import TokenStore
+from gemini_proxy.google_login.sign_out import SIGNED_OUT, sign_out
 from gemini_proxy.google_login.token import Token
 from gemini_proxy.settings import CODE_ASSIST, Settings, SettingsError, environment, resolve
-from gemini_proxy.upstreams.code_assist.account import sign_in
+from gemini_proxy.upstreams.code_assist.account import sign_in, take_over
+from gemini_proxy.upstreams.code_assist.report import report_of
 
 OK, FAILED, USAGE, NOT_SIGNED_IN, INTERRUPTED = 0, 1, 2, 3, 130
 FIVE_MINUTES = 300.0
@@ -77,9 +78,19 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--no-browser", action="store_true", help="print the address, and read the code pasted from it")
-    what.add_argument("--status", action="store_true", help="say who is signed in; asks nothing of Google")
+    what.add_argument(
+        "--import-gemini-cli",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="take over the Gemini CLI's sign-in, which stays as it is; FILE is looked for in ~/.gemini by default, "
+        "then in GOOGLE_APPLICATION_CREDENTIALS. It may be of the type authorized_user",
+    )
+    what.add_argument("--status", action="store_true", help="say who is signed in, and what is left of the quota")
     what.add_argument("--logout", action="store_true", help="revoke the sign-in at Google and delete it here")
-    parser.add_argument("--json", action="store_true", help="with --status: as JSON, the same as /auth/status")
+    parser.add_argument(
+        "--json", action="store_true", help="with --status: as JSON; what /auth/status says, tier and quota"
+    )
     options = parser.parse_args(arguments)
     if options.json and not options.status:
         parser.error("--json goes with --status")
@@ -91,6 +102,8 @@ def _command(options: argparse.Namespace) -> Callable[[Settings], int]:
         return _print_status_json if options.json else _print_status
     if options.logout:
         return _logout
+    if options.import_gemini_cli is not None:
+        return lambda settings: _import(settings, options.import_gemini_cli)
     return _sign_in_by_paste if options.no_browser else _sign_in_by_browser
 
 
@@ -107,31 +120,20 @@ def _say(text: str) -> None:
 
 
 def _print_status(settings: Settings) -> int:
-    token = TokenStore(settings.token_store).load()
-    if token is None:
-        _say("Not signed in. Run python login.py.")
-        return NOT_SIGNED_IN
-    renewal = "renewed by itself" if token.refresh_token else "cannot be renewed"
-    rows = {
-        "Account": token.email or "unknown",
-        "Tier": token.tier or "unknown",
-        "Project": settings.project or token.project_id or "none",
-        "Access": f"until {iso(token.expiry_date) or 'an unknown time'}, {renewal}",
-        "File": str(settings.token_store),
-    }
-    for name, value in rows.items():
-        _say(f"{name + ':':<9} {value}")
-    return OK
+    report = _run(lambda http: report_of(settings, http))
+    for line in report.lines():
+        _say(line)
+    return OK if report.token else NOT_SIGNED_IN
 
 
 def _print_status_json(settings: Settings) -> int:
-    token = TokenStore(settings.token_store).load()
-    _say(json.dumps(status_of(token, settings.project)))
-    return OK if token else NOT_SIGNED_IN
+    report = _run(lambda http: report_of(settings, http))
+    _say(json.dumps(report.as_json()))
+    return OK if report.token else NOT_SIGNED_IN
 
 
 def _logout(settings: Settings) -> int:
-    google, store = Google.from_settings(settings), TokenStore(settings.token_store)
+    google, store = Google.from_settings(settings), store_of(settings)
     _say(SIGNED_OUT[_run(lambda http: sign_out(store, google, http))])
     return OK
 
@@ -140,6 +142,7 @@ def _logout(settings: Settings) -> int:
 
 
 def _sign_in_by_browser(settings: Settings) -> int:
+    store_of(settings).check_writable()
     _say(WARNING)
     state, verifier = pkce.new_state(), pkce.new_verifier()
     with Loopback(state) as loopback:
@@ -162,24 +165,15 @@ def _sign_in_by_browser(settings: Settings) -> int:
 def _open_browser(address: str) -> None:
     _say("Open this address in a browser on this machine, unless it opens by itself:\n")
     _say(f"  {address}\n")
-    if _has_browser():
+    if has_browser(os.environ, sys.platform):
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # some wait for the browser
     else:
         _say("No browser was found here. On a machine without one, stop with Ctrl-C and use --no-browser.\n")
     _say("Waiting for the sign-in (up to five minutes)...")
 
 
-def _has_browser() -> bool:
-    """Not a browser of the terminal, which would take it over; as the Gemini CLI decides (protocol 1.2)."""
-    env = os.environ
-    if env.get("NO_BROWSER") or env.get("CI") or env.get("DEBIAN_FRONTEND") == "noninteractive":
-        return False
-    if env.get("BROWSER"):
-        return env["BROWSER"] != "www-browser"
-    return not sys.platform.startswith("linux") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
-
-
 def _sign_in_by_paste(settings: Settings) -> int:
+    store_of(settings).check_writable()
     _say(WARNING)
     state, verifier = pkce.new_state(), pkce.new_verifier()
     address = Google.from_settings(settings).authorization_url(PASTE_REDIRECT, state, pkce.challenge(verifier))
@@ -195,33 +189,36 @@ def _sign_in_by_paste(settings: Settings) -> int:
     return OK
 
 
-def pasted(text: str) -> dict[str, str]:
-    """The fields in what a user pasted: an address, its query, or the code alone."""
-    text = text.strip().strip("'\"")
-    query = urlsplit(text).query if "://" in text else text.lstrip("?")
-    fields = {name: values[0] for name, values in parse_qs(query).items()}
-    if "://" in text or "code" in fields or "error" in fields:
-        return fields
-    return {"code": unquote(text)} if text else {}
+def _import(settings: Settings, named: str) -> int:
+    store_of(settings).check_writable()
+    paths = [Path(named).expanduser()] if named else gemini_cli.default_paths(os.environ)
+    token, path = gemini_cli.read_first(paths)
+    _say(WARNING)
+    _say(f"Taking over {path}, which stays as it is.")
+    _stored(settings, _run(lambda http: take_over(token, **_place(settings, http))))
+    return OK
 
 
 def _finish(settings: Settings, query: dict[str, str], verifier: str, redirect_uri: str) -> Token:
     if "code" not in query or "error" in query:
         raise redirect_error(query)
-    token = _run(
-        lambda http: sign_in(
-            query["code"],
-            verifier,
-            redirect_uri,
-            google=Google.from_settings(settings),
-            http=http,
-            endpoint=settings.code_assist_endpoint or CODE_ASSIST,
-            project=settings.project,
-            store=TokenStore(settings.token_store),
-            agent=settings.user_agent,
-            progress=lambda text: _say(f"{text}..."),
-        )
-    )
+    code = query["code"]
+    return _stored(settings, _run(lambda http: sign_in(code, verifier, redirect_uri, **_place(settings, http))))
+
+
+def _place(settings: Settings, http: HttpClient) -> dict[str, Any]:
+    return {
+        "google": Google.from_settings(settings),
+        "http": http,
+        "endpoint": settings.code_assist_endpoint or CODE_ASSIST,
+        "project": settings.project,
+        "store": store_of(settings),
+        "agent": settings.user_agent,
+        "progress": lambda text: _say(f"{text}..."),
+    }
+
+
+def _stored(settings: Settings, token: Token) -> Token:
     whose = f" as {token.email}" if token.email else ""
     _say(f"Signed in{whose}, project {settings.project or token.project_id}. Stored in {settings.token_store}.")
     return token

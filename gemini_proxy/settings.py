@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 Unsupported = Literal["warn", "error", "ignore"]
+UpstreamSetting = Literal["auto", "code-assist", "gemini-api"]
 
 CODE_ASSIST = "https://cloudcode-pa.googleapis.com"
+GEMINI_API = "https://generativelanguage.googleapis.com"
 
 # Constants of an installed application, published in the Gemini CLI's npm package: Google's documentation says that
 # such a "secret" is not treated as one. They are split so that scanners for leaked keys stay quiet in every fork.
@@ -35,6 +37,8 @@ class Settings:
     port: int
     token_store: Path
     project: str
+    access_token: str
+    public_url: str
     code_assist_endpoint: str
     google_url: str
     client_id: str
@@ -42,9 +46,18 @@ class Settings:
     user_agent: str
     aliases: Mapping[str, str]
     unsupported: Unsupported
+    upstream: UpstreamSetting
+    google_api_key: str
+    allow_client_key: bool
     remote_media: bool
     state_directory: Path
     demo: bool
+    allowed_hosts: frozenset[str]
+    allowed_origins: frozenset[str]
+    first_byte_limit: float
+    idle_limit: float
+    shutdown_grace: float
+    log_json: bool
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f.name for f in fields(self))})"
@@ -95,6 +108,23 @@ SETTINGS = (
         "project that Google named at sign-in.",
     ),
     Setting(
+        "access_token",
+        ("GOOGLE_CLOUD_ACCESS_TOKEN",),
+        "",
+        "A ready access token of Google's, used as it is in place of the sign-in: it is not renewed, nothing is read from "
+        "or written to the token file, and the project has to be set too. A value on the command line shows in the "
+        "process list: prefer the environment.",
+    ),
+    Setting(
+        "public_url",
+        ("GEMINI_PUBLIC_URL",),
+        "",
+        "Base URL under which browsers reach the proxy, such as https://gemini.example.com, where that is another name "
+        "or port than the one it listens on. Google sends the browser back to it after the sign-in, but for the default "
+        "OAuth client to loopback addresses only: another name needs a web client of your own (client id and secret). "
+        "The sign-in pages then want PROXY_API_KEY as the password.",
+    ),
+    Setting(
         "code_assist_endpoint",
         ("CODE_ASSIST_ENDPOINT",),
         "",
@@ -118,6 +148,29 @@ SETTINGS = (
         ("GEMINI_OAUTH_CLIENT_SECRET",),
         CLIENT_SECRET,
         "OAuth client secret that belongs to the client id.",
+    ),
+    Setting(
+        "google_api_key",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        "",
+        "Key of the public Gemini API, from https://aistudio.google.com/apikey. It is used with that API alone, whose "
+        "host the reverse mode or GEMINI_UPSTREAM names. A value on the command line shows in the process list: prefer "
+        "the environment, .env or config.yaml.",
+    ),
+    Setting(
+        "upstream",
+        ("GEMINI_UPSTREAM",),
+        "auto",
+        "Which of Google's services answers: code-assist (a sign-in and a licence), gemini-api (an API key), or auto, "
+        "by the host of the reverse mode: generativelanguage.googleapis.com is gemini-api, any other code-assist.",
+    ),
+    Setting(
+        "allow_client_key",
+        ("GEMINI_ALLOW_CLIENT_KEY",),
+        "false",
+        "With gemini-api, take a Google API key (AIza...) that a client sends as its bearer token as the key for its own "
+        "requests, in place of PROXY_API_KEY and of GEMINI_API_KEY. Nothing of it is kept. Off, because whoever has any "
+        "such key could then use the proxy.",
     ),
     Setting(
         "user_agent",
@@ -159,6 +212,44 @@ SETTINGS = (
         "Talk to the built-in emulator instead of Google, signed in to it already. Nothing leaves this machine, and "
         "no answer comes from a model.",
     ),
+    Setting(
+        "allowed_hosts",
+        ("GEMINI_ALLOWED_HOSTS",),
+        "",
+        "Names by which clients may address the proxy besides localhost and, with a key, its addresses, as NAME,NAME. "
+        "Any other name is refused: a web page could have pointed it at this machine.",
+    ),
+    Setting(
+        "allowed_origins",
+        ("GEMINI_ALLOWED_ORIGINS",),
+        "",
+        "Web sites whose pages may use the proxy from a browser, as https://HOST,http://HOST:PORT. They need the key, "
+        "so this works with PROXY_API_KEY only.",
+    ),
+    Setting(
+        "first_byte_limit",
+        ("GEMINI_FIRST_BYTE_LIMIT",),
+        "600",
+        "Seconds that Google may take until its answer begins; then the client gets a 504. Models think for minutes.",
+    ),
+    Setting(
+        "idle_limit",
+        ("GEMINI_IDLE_LIMIT",),
+        "300",
+        "Seconds that an answer of Google's may pause once it has begun; then it ends with an error.",
+    ),
+    Setting(
+        "shutdown_grace",
+        ("GEMINI_SHUTDOWN_GRACE",),
+        "20",
+        "Seconds that answers under way may go on when the proxy is told to end (SIGTERM). New requests get a 503.",
+    ),
+    Setting(
+        "log_json",
+        ("GEMINI_LOG_JSON",),
+        "false",
+        "Log each request as one line of JSON instead of text.",
+    ),
 )
 
 
@@ -178,6 +269,8 @@ def resolve(env: Mapping[str, str], options: Mapping[str, str | None] | None = N
         port=_port(values["port"]),
         token_store=Path(values["token_store"]).expanduser(),
         project=_project(values["project"]),
+        access_token=_header("GOOGLE_CLOUD_ACCESS_TOKEN", values["access_token"]),
+        public_url=_base_url("GEMINI_PUBLIC_URL", values["public_url"]),
         code_assist_endpoint=_base_url("CODE_ASSIST_ENDPOINT", values["code_assist_endpoint"]),
         google_url=_base_url("GEMINI_GOOGLE_URL", values["google_url"]),
         client_id=values["client_id"],
@@ -185,9 +278,18 @@ def resolve(env: Mapping[str, str], options: Mapping[str, str | None] | None = N
         user_agent=_header("GEMINI_USER_AGENT", values["user_agent"]),
         aliases=_aliases("GEMINI_ALIASES", values["aliases"]),
         unsupported=_unsupported("GEMINI_UNSUPPORTED", values["unsupported"]),
+        upstream=_upstream("GEMINI_UPSTREAM", values["upstream"]),
+        google_api_key=_header("GEMINI_API_KEY", values["google_api_key"]),
+        allow_client_key=_flag("GEMINI_ALLOW_CLIENT_KEY", values["allow_client_key"]),
         remote_media=_flag("GEMINI_REMOTE_MEDIA", values["remote_media"]),
         state_directory=Path(values["state_directory"]).expanduser(),
         demo=_flag("GEMINI_DEMO", values["demo"]),
+        allowed_hosts=frozenset(host.lower().strip("[]").removesuffix(".") for host in _list(values["allowed_hosts"])),
+        allowed_origins=frozenset(_origin("GEMINI_ALLOWED_ORIGINS", o) for o in _list(values["allowed_origins"])),
+        first_byte_limit=_seconds("GEMINI_FIRST_BYTE_LIMIT", values["first_byte_limit"]),
+        idle_limit=_seconds("GEMINI_IDLE_LIMIT", values["idle_limit"]),
+        shutdown_grace=_seconds("GEMINI_SHUTDOWN_GRACE", values["shutdown_grace"]),
+        log_json=_flag("GEMINI_LOG_JSON", values["log_json"]),
     )
 
 
@@ -250,6 +352,35 @@ def _unsupported(name: str, value: str) -> Unsupported:
         if value == word:
             return cast(Unsupported, word)
     raise SettingsError(f"{name} must be warn, error or ignore, not {value!r}.")
+
+
+def _list(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _origin(name: str, value: str) -> str:
+    """As a browser writes it: it is compared letter by letter. `null` is what sandboxed pages of any site send."""
+    scheme, found, rest = value.partition("://")
+    if not found or not scheme or not rest or any(c in "/*?#@ " for c in rest.rstrip("/")):
+        raise SettingsError(f"{name} must look like https://HOST or http://HOST:PORT, not {value!r}.")
+    return value.rstrip("/").lower()
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < 1e6:
+        raise SettingsError(f"{name} must be a number of seconds over 0, not {value!r}.")
+    return seconds
+
+
+def _upstream(name: str, value: str) -> UpstreamSetting:
+    for word in get_args(UpstreamSetting):
+        if value == word:
+            return cast(UpstreamSetting, word)
+    raise SettingsError(f"{name} must be auto, code-assist or gemini-api, not {value!r}.")
 
 
 def _flag(name: str, value: str) -> bool:

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import login
 from gemini_proxy.emulator.server import Emulator
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.google_login.token import Token
-from tests.google_login.scripted import token
+from gemini_proxy.settings import CLIENT_ID
+from tests.end_to_end.proxy import sign_in
+from tests.google_login.scripted import NOW, token
 
 ROOT = Path(__file__).parents[1]
 # A browser that agrees at once: it sends the consent form and follows the way back.
@@ -183,8 +186,11 @@ def test_ctrl_c(terminal: Terminal, arguments: tuple[str, ...]) -> None:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TokenStore:
     monkeypatch.chdir(tmp_path)
-    for name in ("TOKEN_STORE_PATH", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT_ID", "GEMINI_GOOGLE_URL"):
+    for name in ("TOKEN_STORE_PATH", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT_ID", "GOOGLE_CLOUD_ACCESS_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("GEMINI_GOOGLE_URL", "CODE_ASSIST_ENDPOINT"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr("time.time", lambda: NOW)
     return TokenStore(tmp_path / "tokens.json")
 
 
@@ -195,16 +201,105 @@ def test_status_of_nobody(here: TokenStore, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out)["authenticated"] is False
 
 
-def test_status_of_somebody(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_of_somebody_without_a_network(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
     (here.path.parent / ".env").write_text("GOOGLE_CLOUD_PROJECT=from-dotenv\n")
     here.save(token(3000, email="user@example.com", project_id="p", tier="Standard"))
     assert login.main(["--status"]) == 0
     out = capsys.readouterr().out
     assert all(word in out for word in ("user@example.com", "Standard", "from-dotenv", "renewed by itself"))
+    assert "cannot be reached" in out
     assert login.main(["--status", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown) == {"authenticated", "email", "projectId", "expiresAt"}
-    assert shown["projectId"] == "from-dotenv"
+    assert set(shown) == {"authenticated", "email", "projectId", "expiresAt", "problem", "tier", "quota"}
+    assert (shown["projectId"], shown["tier"], shown["quota"]) == ("from-dotenv", "Standard", None)
+
+
+def test_status_with_what_is_left(terminal: Terminal, emulator: Emulator) -> None:
+    sign_in(emulator, terminal.store.path, expiry_date=1_000)
+    code, out, err = terminal.run("--status")
+    assert (code, err) == (0, "")
+    assert re.search(r"^  gemini-\S+ +83% left, full again at 20\d\d-", out, re.MULTILINE)
+    assert not any(secret in out for secret in emulator.secrets)
+    code, out, _ = terminal.run("--status", "--json")
+    shown = json.loads(out)
+    assert (code, shown["quota"][0]["remaining"]) == (0, 0.82666665)
+    assert "problem" not in shown
+    assert len(emulator.calls("/token")) == 1  # it was renewed for the first, and kept for the second
+
+
+def test_status_of_an_account_that_google_refuses(terminal: Terminal, emulator: Emulator) -> None:
+    sign_in(emulator, terminal.store.path)
+    emulator.settings.account = "tos"
+    code, out, _ = terminal.run("--status")
+    assert code == 0
+    assert "only an appeal to google" in out.lower()
+
+
+def test_status_of_a_sign_in_that_google_ended(terminal: Terminal, emulator: Emulator) -> None:
+    sign_in(emulator, terminal.store.path, refresh_token="1//revoked", expiry_date=1_000)
+    code, out, _ = terminal.run("--status")
+    assert code == 3
+    assert "no longer accepts the sign-in" in out
+
+
+def test_status_of_a_token_from_the_environment(terminal: Terminal, emulator: Emulator) -> None:
+    granted = emulator.grant(CLIENT_ID)["access_token"]
+    assert isinstance(granted, str)
+    project = emulator.settings.project
+    terminal.env |= {"GOOGLE_CLOUD_ACCESS_TOKEN": granted, "GOOGLE_CLOUD_PROJECT": project}
+    code, out, err = terminal.run("--status")
+    assert (code, err) == (0, "")
+    assert "cannot be renewed" in out
+    assert "left, full again" in out
+    for arguments in ([], ["--no-browser"], ["--logout"], ["--import-gemini-cli"]):
+        code, _, err = terminal.run(*arguments)
+        assert code == 1
+        assert "GOOGLE_CLOUD_ACCESS_TOKEN is set" in err
+    assert not terminal.store.path.exists()
+
+
+# The Gemini CLI's sign-in ---------------------------------------------------------------------------------------------
+
+
+def cli_file(terminal: Terminal, emulator: Emulator, **changes: object) -> Path:
+    path = terminal.directory / ".gemini" / "oauth_creds.json"
+    path.parent.mkdir()
+    grant = {**emulator.grant(CLIENT_ID), "expiry_date": 1_000, **changes}
+    del grant["expires_in"]
+    path.write_text(json.dumps(grant))
+    terminal.env["GEMINI_CLI_HOME"] = str(terminal.directory)
+    return path
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_import(terminal: Terminal, emulator: Emulator, named: bool) -> None:
+    path = cli_file(terminal, emulator)
+    before = path.read_bytes()
+    code, out, err = terminal.run("--import-gemini-cli", *([str(path)] if named else []))
+    assert (code, err) == (0, "")
+    assert "which stays as it is" in out
+    assert f"Signed in as {emulator.settings.email}, project {emulator.settings.project}." in out
+    assert path.read_bytes() == before
+    stored = terminal.store.load()
+    assert stored is not None
+    assert stored.refresh_token == json.loads(before)["refresh_token"]
+    assert stored.tier == "Gemini Code Assist"
+
+
+def test_import_of_what_google_refuses(terminal: Terminal, emulator: Emulator) -> None:
+    emulator.settings.account = "shutdown"
+    cli_file(terminal, emulator)
+    code, _, err = terminal.run("--import-gemini-cli")
+    assert code == 1
+    assert "18 June 2026" in err
+    assert not terminal.store.path.exists()
+
+
+def test_import_of_nothing(terminal: Terminal) -> None:
+    terminal.env["GEMINI_CLI_HOME"] = str(terminal.directory)
+    code, _, err = terminal.run("--import-gemini-cli")
+    assert code == 1
+    assert "There is no sign-in of the Gemini CLI" in err
 
 
 def test_status_of_an_unknown_account(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,45 +342,6 @@ def test_help_documents_options_and_exit_codes(capsys: pytest.CaptureFixture[str
         login.main(["--help"])
     out = capsys.readouterr().out
     assert all(word in out for word in ("--no-browser", "--status", "--logout", "--json", "exit codes", "130"))
-
-
-@pytest.mark.parametrize(
-    ("text", "fields"),
-    [
-        ("4/0abc-_", {"code": "4/0abc-_"}),
-        (" '4/0abc' ", {"code": "4/0abc"}),
-        ("4%2F0abc", {"code": "4/0abc"}),
-        ("https://codeassist.google.com/authcode?code=4%2F0abc&state=s&scope=x", {"code": "4/0abc", "state": "s", "scope": "x"}),
-        ("code=4%2F0abc&state=s", {"code": "4/0abc", "state": "s"}),
-        ("?error=access_denied", {"error": "access_denied"}),
-        ("https://codeassist.google.com/authcode", {}),
-        ("", {}),
-    ],
-)  # fmt: skip
-def test_pasted(text: str, fields: dict[str, str]) -> None:
-    assert login.pasted(text) == fields
-
-
-@pytest.mark.parametrize(
-    ("env", "found"),
-    [
-        ({"DISPLAY": ":0"}, True),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, True),
-        ({"BROWSER": "firefox"}, True),
-        ({"BROWSER": "www-browser", "DISPLAY": ":0"}, False),
-        ({"DISPLAY": ":0", "CI": "1"}, False),
-        ({"DISPLAY": ":0", "NO_BROWSER": "1"}, False),
-        ({"DISPLAY": ":0", "DEBIAN_FRONTEND": "noninteractive"}, False),
-        ({}, False),
-    ],
-)
-def test_whether_there_is_a_browser(env: dict[str, str], found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "CI", "NO_BROWSER", "DEBIAN_FRONTEND"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert login._has_browser() is found
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -74,6 +74,13 @@ class Google:
     @classmethod
     def from_settings(cls, settings: Settings) -> "Google":
         return cls(settings.client_id, settings.client_secret, settings.google_url)
+
+    def client_of(self, extra: Mapping[str, Any]) -> "Google":
+        """As the client that a sign-in from elsewhere was made for, where it names one."""
+        client_id, secret = extra.get("client_id"), extra.get("client_secret")
+        if not isinstance(client_id, str) or not isinstance(secret, str):
+            return self
+        return replace(self, client_id=client_id, client_secret=secret)
 
     @property
     def auth_url(self) -> str:

@@ -88,7 +88,8 @@ def button(text: str, address: str) -> str:
     return f'<a class="button" href="{escape(address)}">{escape(text)}</a>'
 
 
-def refused(error: ProxyError, again: str = "") -> bytes:
-    """What went wrong and what to do; `again` is the address that begins anew."""
-    body = "".join(map(paragraph, error.message.splitlines())) + (button("Start again", again) if again else "")
+def refused(error: ProxyError, again: str = "", above: str = "") -> bytes:
+    """What went wrong and what to do; `again` is the address that begins anew, `above` HTML that goes before."""
+    body = above + "".join(map(paragraph, error.message.splitlines()))
+    body += button("Start again", again) if again else ""
     return page(TITLES.get(error.code, "The sign-in did not work"), body, "bad")

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.client import HttpClient
@@ -15,15 +14,10 @@ from gemini_proxy.google_login.token import Token
 logger = logging.getLogger(__name__)
 
 EARLY = 300.0  # seconds before its end at which a token is renewed, as the Gemini CLI does (protocol 1.5)
+SHARE = 0.5  # of its life, for a token that does not live twice as long
+SKEW = 300.0  # seconds that the clocks of two machines with one file may differ
+RECENT = 60.0  # seconds for which a failed refresh says something about the next
 PAUSE = 15.0  # seconds between attempts to renew a token that can still be used
-PATIENCE = 10.0  # seconds that a sign-out waits for Google
-SignedOut = Literal["revoked", "deleted", "absent"]
-SIGNED_OUT: dict[SignedOut, str] = {
-    "revoked": "The sign-in was deleted here, and Google has taken the access back.",
-    "deleted": "The sign-in was deleted here. Google did not confirm that it took the access back; "
-    "https://myaccount.google.com/connections shows and removes it.",
-    "absent": "No Google account was signed in.",
-}
 UNREAD: Version = (-1, -1, -1)
 
 
@@ -53,6 +47,8 @@ class TokenSource:
         self._rejected = ""  # an access token that Google refused although it looked valid
         self._dead = ""  # a refresh token that Google will never take again
         self._next_attempt = 0.0
+        self._refusal: tuple[float, ProxyError] | None = None  # when and why Google refused this account
+        self._failure: tuple[float, ProxyError] | None = None  # when and why the last refresh did not work
 
     async def token(self) -> Token:
         """A token to send now. Raises ProxyError: 401 `google_login_required`, 503 where Google does not answer."""
@@ -76,6 +72,27 @@ class TokenSource:
             return None
         return token if token.refresh_token or not token.expires_before(self._now()) else None
 
+    def note(self, refusal: ProxyError | None) -> None:
+        """Keeps why Google refused the account, or the one who just tried to sign in, until a call works or another
+        signs in."""
+        self._refusal = (self._now(), refusal) if refusal else None
+
+    async def problem(self, within: float = float("inf")) -> ProxyError | None:
+        """What is known, without asking Google, to stand in the way of a request of the one who is signed in.
+
+        `within` is how many seconds ago Google may have refused the account: the user may have settled it since.
+        """
+        try:
+            token = await self.current()
+        except ProxyError as error:
+            return error
+        if token is None and self._token:
+            return self._dead_sign_in()
+        now = self._now()
+        if token and self._failure and token.expires_before(now) and now - self._failure[0] < RECENT:
+            return self._failure[1]
+        return self._refusal[1] if self._refusal and now - self._refusal[0] < within else None
+
     async def aclose(self) -> None:
         """Lets a refresh under way come to its end, so that what Google gave is not lost."""
         if self._flight is not None:
@@ -84,8 +101,11 @@ class TokenSource:
     def _usable(self, token: Token) -> bool:
         if token.access_token == self._rejected:
             return False
-        early = 0 if self._now() < self._next_attempt else EARLY
-        return not token.expires_before(self._now() + early)
+        now = self._now()
+        if now < self._next_attempt <= now + PAUSE:
+            return not token.expires_before(now)
+        lifetime = EARLY / SHARE if token.lifetime is None else token.lifetime
+        return not token.expires_before(now + min(EARLY, SHARE * lifetime)) and not token.issued_after(now + SKEW)
 
     def _joined_flight(self) -> asyncio.Future[Token]:
         """One flight for all callers. It outlives the one who began it: others wait, and what it gets is kept."""
@@ -94,15 +114,44 @@ class TokenSource:
         return asyncio.shield(self._flight)
 
     async def _renewed(self) -> Token:
+        token = await self._renewable()
+        if self._usable(token):
+            return token
+        async with self._store.locked():
+            token = await self._renewable()  # another process may have renewed it while we waited
+            if self._usable(token):
+                return token
+            try:
+                return await self._refreshed(token)
+            except ProxyError:
+                if self._store.version() == self._seen:
+                    raise
+                return await self._taken_over()
+
+    async def _taken_over(self) -> Token:
+        """What somebody wrote, without the lock, while Google refused to renew what was there before."""
+        token = await self._renewable()
+        return token if self._usable(token) else await self._refreshed(token)
+
+    async def _renewable(self) -> Token:
+        """The sign-in in the file, one that works or can be renewed."""
         await self._reload()
         token = self._token
         if token is None:
-            raise self._login_required("Sign in with Google first")
-        if self._usable(token):
-            return token
-        if self._over(token):
-            raise self._login_required("The Google sign-in is over: sign in again")
-        return await self._refreshed(token)
+            raise self._another_account() if self._refusal else self._login_required("Nobody is signed in to Google.")
+        if not self._usable(token) and self._over(token):
+            raise self._dead_sign_in()
+        return token
+
+    def _another_account(self) -> ProxyError:
+        """Nobody is signed in because Google refused the one who tried: a request hears why (C216)."""
+        assert self._refusal is not None
+        refusal = self._refusal[1]
+        text = f"{refusal.message}\n{self._way_in()}"
+        return ProxyError(refusal.status, refusal.code, text, kind=refusal.kind, retry=False)
+
+    def _dead_sign_in(self) -> ProxyError:
+        return self._login_required("The Google sign-in is over.")
 
     def _over(self, token: Token) -> bool:
         """Whether nothing can renew this token."""
@@ -114,8 +163,11 @@ class TokenSource:
             version = self._store.version()
             if version != self._seen:
                 # The version from before reading: what comes in between is seen as a change the next time.
+                before = _identity(self._token)
                 self._token, self._seen = await self._load(version)
                 self._dead = ""
+                if _identity(self._token) != before:
+                    self._refusal = self._failure = None
 
     async def _load(self, version: Version | None) -> tuple[Token | None, Version | None]:
         try:
@@ -128,20 +180,22 @@ class TokenSource:
 
     async def _refreshed(self, token: Token) -> Token:
         try:
-            reply = await self._http.post_form(self._google.token_url, self._google.refresh_form(token.refresh_token))
+            google = self._google.client_of(token.extra)
+            reply = await self._http.post_form(google.token_url, google.refresh_form(token.refresh_token))
             answer = tokens_for_refresh(reply.status, reply.body)
         except ProxyError as error:
             return self._without_refresh(token, error)
         self._token = token.refreshed(answer, self._now())
-        self._rejected, self._next_attempt = "", 0.0
+        self._rejected, self._next_attempt, self._failure = "", 0.0, None
         await self._keep(self._token)
         return self._token
 
     def _without_refresh(self, token: Token, error: ProxyError) -> Token:
+        self._failure = (self._now(), error)
         if error.code == "google_login_required":  # C213
             self._dead = token.refresh_token
             logger.warning("Google refused to renew the sign-in; no further attempt is made with it.")
-            raise self._login_required(f"{error.message} Sign in again") from error
+            raise self._login_required(error.message) from error
         if token.access_token == self._rejected or token.expires_before(self._now()):
             raise error
         logger.warning("The sign-in could not be renewed, the old one is still good: %s", error.message)
@@ -158,30 +212,13 @@ class TokenSource:
             logger.error("%s The renewed sign-in lives in memory alone.", error.message)
 
     def _login_required(self, why: str) -> ProxyError:
-        text = f"{why}: open {self._login_url} in a browser, or run python login.py."
+        text = f"{why} {self._way_in()}"
         return ProxyError(401, "google_login_required", text, kind="authentication_error", retry=False)
 
-
-async def sign_out(store: TokenStore, google: Google, http: HttpClient) -> SignedOut:
-    """Deletes the sign-in; Google is asked to take its grant back, but a sign-out does not need Google's yes.
-
-    Raises ProxyError `token_store_error` where the file cannot be deleted.
-    """
-    try:
-        token = await asyncio.to_thread(store.load)
-    except ProxyError:  # it was set aside, or `delete` says why it cannot be read
-        token = None
-    outcome: SignedOut = "absent"
-    if token is not None:
-        outcome = "revoked" if await _revoke(token, google, http) else "deleted"
-    await asyncio.to_thread(store.delete)
-    return outcome
+    def _way_in(self) -> str:
+        return self._store.advice or f"To sign in, open {self._login_url} in a browser, or run python login.py."
 
 
-async def _revoke(token: Token, google: Google, http: HttpClient) -> bool:
-    form = google.revoke_form(token.refresh_token or token.access_token)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return (await http.post_form(google.revoke_url, form)).status == 200
-    except (ProxyError, TimeoutError):
-        return False
+def _identity(token: Token | None) -> str:
+    """What tells one sign-in from the next, whatever is refreshed."""
+    return (token.refresh_token or token.access_token) if token else ""

@@ -2,18 +2,24 @@
 
 from datetime import UTC, datetime
 
+from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.token import Token
 
 
-def status_of(token: Token | None, project: str = "") -> dict[str, object]:
-    """The seed product's JSON; `project` is the configured one, which goes before the one in the sign-in."""
+def status_of(token: Token | None, project: str = "", problem: ProxyError | None = None) -> dict[str, object]:
+    """The seed product's JSON; `project` is the configured one, which goes before the one in the sign-in.
+
+    `problem` is what is known to stand in the way; its words are there only where there is one.
+    """
+    known = {"problem": problem.message} if problem else {}
     if token is None:
-        return {"authenticated": False, "email": None, "projectId": None, "expiresAt": None}
+        return {"authenticated": False, "email": None, "projectId": None, "expiresAt": None, **known}
     return {
         "authenticated": True,
         "email": token.email or None,
         "projectId": project or token.project_id or None,
         "expiresAt": iso(token.expiry_date),
+        **known,
     }
 
 

@@ -6,10 +6,12 @@ import logging
 import os
 import secrets
 import time
+from contextlib import AbstractAsyncContextManager
 from itertools import count
 from pathlib import Path
 
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.google_login.lock import ProcessLock
 from gemini_proxy.google_login.token import Token
 
 logger = logging.getLogger(__name__)
@@ -21,8 +23,16 @@ ABANDONED = 60.0  # seconds after which a temporary file has no writer any more
 class TokenStore:
     """One token file. Several processes may read and write it: a change by one shows in `version` of the others."""
 
+    advice = ""  # what to do when the sign-in is over, where that is not to sign in again
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        target = self._target()
+        self._lock = ProcessLock(target.with_name(f"{target.name}.lock"))
+
+    def locked(self) -> AbstractAsyncContextManager[None]:
+        """To be held around reading and writing where the one depends on the other."""
+        return self._lock.held()
 
     def version(self) -> Version | None:
         """What changes with every write (mtime, inode, size), None while there is no file."""
@@ -60,6 +70,11 @@ class TokenStore:
             return _replace(path, token.to_json())
         except OSError as error:
             raise self._trouble("written", error) from error
+
+    def check_writable(self) -> None:
+        """Raises ProxyError where a sign-in could not be kept whatever Google says."""
+        if self.path.is_dir():
+            raise self._trouble("written", IsADirectoryError(errno.EISDIR, ""))
 
     def delete(self) -> None:
         """Forgets the sign-in. Raises ProxyError `token_store_error`."""

@@ -8,13 +8,15 @@ from typing import Any
 BEARER = "Bearer"
 # As the Gemini CLI writes them, then ours.
 TEXTS = ("access_token", "scope", "token_type", "id_token", "refresh_token", "email", "project_id", "tier")
+DATES = ("expiry_date", "issued_at")
 
 
 @dataclass(frozen=True)
 class Token:
     """Tokens and the account they belong to; `extra` holds the file's fields that we do not know.
 
-    `expiry_date` is in milliseconds since the epoch, None where nobody said when the access token ends.
+    `expiry_date` and `issued_at` are in milliseconds since the epoch, None where nobody said when the access token
+    ends, or when it was given to us.
     """
 
     access_token: str
@@ -23,6 +25,7 @@ class Token:
     scope: str = ""
     id_token: str = ""
     expiry_date: int | None = None
+    issued_at: int | None = None
     email: str = ""
     project_id: str = ""
     tier: str = ""
@@ -37,9 +40,9 @@ class Token:
         known = {name: _text(name, data[name]) for name in TEXTS if data.get(name) is not None}
         if not known.get("access_token") and not known.get("refresh_token"):
             raise ValueError("neither an access token nor a refresh token")
-        extra = {name: value for name, value in data.items() if name not in TEXTS and name != "expiry_date"}
-        expiry_date = _milliseconds(data.get("expiry_date"))
-        return cls(**{"access_token": "", **known}, expiry_date=expiry_date, extra=extra)
+        dates: dict[str, Any] = {name: _milliseconds(name, data.get(name)) for name in DATES}
+        extra = {name: value for name, value in data.items() if name not in (*TEXTS, *DATES)}
+        return cls(**{"access_token": "", **known, **dates}, extra=extra)
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any], now: float) -> "Token":
@@ -50,12 +53,12 @@ class Token:
         """This sign-in with what a refresh brought; it keeps the refresh token unless Google sent a new one (C214)."""
         named = ("access_token", "refresh_token", "token_type", "scope", "id_token")
         fresh: dict[str, Any] = {name: value for name in named if isinstance(value := answer.get(name), str) and value}
-        return replace(self, **fresh, expiry_date=_end(answer.get("expires_in"), now))
+        return replace(self, **fresh, expiry_date=_end(answer.get("expires_in"), now), issued_at=int(now * 1000))
 
     def to_json(self) -> bytes:
         """The file's text: indented by two as the Gemini CLI writes it, without the fields that are empty."""
         texts = {name: value for name in TEXTS if (value := getattr(self, name))}
-        dates = {} if self.expiry_date is None else {"expiry_date": self.expiry_date}
+        dates = {name: value for name in DATES if (value := getattr(self, name)) is not None}
         return json.dumps({**texts, **dates, **self.extra}, indent=2).encode()
 
     def expires_before(self, moment: float) -> bool:
@@ -67,6 +70,17 @@ class Token:
             return True
         return self.expiry_date is not None and self.expiry_date <= moment * 1000
 
+    def issued_after(self, moment: float) -> bool:
+        """Whether it was given to us after `moment`: a clock was set back, and its end means nothing."""
+        return self.issued_at is not None and self.issued_at > moment * 1000
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds from its issue to its end, None where one of them is unknown."""
+        if self.issued_at is None or self.expiry_date is None:
+            return None
+        return (self.expiry_date - self.issued_at) / 1000
+
     def __repr__(self) -> str:
         return f"Token(expiry_date={self.expiry_date})"  # no secret, and not whose it is
 
@@ -77,11 +91,11 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _milliseconds(value: object) -> int | None:
+def _milliseconds(name: str, value: object) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e17:
-        raise ValueError("expiry_date is not a time in milliseconds")
+        raise ValueError(f"{name} is not a time in milliseconds")
     return int(value)
 
 

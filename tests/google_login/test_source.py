@@ -1,5 +1,7 @@
 import asyncio
 import os
+import stat
+import sys
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from filelock import FileLock
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.client import HttpClient
-from gemini_proxy.google_login.source import TokenSource, sign_out
+from gemini_proxy.google_login.sign_out import sign_out
+from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.google_login.store import TokenStore
 from tests.google_login.scripted import GOOGLE, NOW, REVOKED, Clock, Script, ScriptedGoogle, granted, read, token
 
@@ -23,6 +27,7 @@ class Scene:
 
     def __init__(self, path: Path) -> None:
         self.store = TokenStore(path)
+        self.lock = path.with_name(f"{path.name}.lock")
         self.clock = Clock()
         self.google = ScriptedGoogle(token=granted())
         self.clients: list[HttpClient] = []
@@ -79,6 +84,7 @@ async def test_c214_what_google_sent_is_kept_in_the_file(scene: Scene) -> None:
         "email": "user@example.com",
         "project_id": "p",
         "expiry_date": int((NOW + 3599) * 1000),
+        "issued_at": int(NOW * 1000),
         "x": 1,
     }
     await scene.source.token()
@@ -338,12 +344,186 @@ async def test_a_file_that_was_written_anew_is_given_another_chance(scene: Scene
     assert (await scene.source.token()).access_token == "ya29.new"
 
 
+# Several processes on one file -----------------------------------------------------------------------------------------
+
+
 async def test_two_proxies_on_one_file(scene: Scene) -> None:
     other = scene.another_source()
     scene.store.save(token(-1))
     await scene.source.token()
     assert (await other.token()).access_token == "ya29.new"
     assert scene.refreshes == 1
+
+
+async def test_c211_ten_processes_and_one_refresh(scene: Scene) -> None:
+    sources = [scene.another_source() for _ in range(10)]
+    scene.store.save(token(-1))
+    tokens = await asyncio.gather(*(source.token() for source in sources for _ in range(5)))
+    assert {token.access_token for token in tokens} == {"ya29.new"}
+    assert scene.refreshes == 1
+    assert stat.S_IMODE(scene.lock.stat().st_mode) == 0o600
+
+
+async def test_a_refresh_token_that_google_changes_is_never_lost(scene: Scene) -> None:
+    def rotated(n: int) -> Script:
+        return granted(str(n), refresh_token=f"1//{n}", expires_in=-1)
+
+    scene.says(*map(rotated, range(20)))
+    sources = [scene.another_source() for _ in range(10)]
+    scene.store.save(token(-1, "first"))
+    await asyncio.gather(*(source.token() for source in sources))
+    used = [form["refresh_token"] for form in scene.google.forms()]
+    assert used == ["1//first", *(f"1//{n}" for n in range(len(used) - 1))]
+    assert read(scene.store.path)["refresh_token"] == f"1//{len(used) - 1}"
+
+
+async def test_the_loop_runs_on_while_another_process_holds_the_lock(scene: Scene) -> None:
+    scene.store.save(token(-1))
+    code = (
+        "import sys, filelock as f; lock = f.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); sys.stdin.read()"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(scene.lock), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    waiting = asyncio.create_task(scene.source.token())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    assert scene.refreshes == 0
+    process.kill()  # the lock goes with it
+    assert (await waiting).access_token == "ya29.new"
+    await process.wait()
+
+
+async def test_a_lock_that_is_never_given_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gemini_proxy.google_login.lock.WAIT", 0.05)
+    scene.store.save(token(-1))
+    with FileLock(scene.lock):
+        assert (await scene.source.token()).access_token == "ya29.new"
+    assert "without a lock" in caplog.text
+
+
+async def test_where_there_can_be_no_lock_it_is_said_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.lock.mkdir()
+    scene.says(granted(expires_in=-1))
+    scene.store.save(token(-1))
+    for _ in range(3):
+        assert (await scene.source.token()).access_token == "ya29.new"
+    assert scene.refreshes == 3
+    assert caplog.text.count("without a lock") == 1
+
+
+async def test_renewed_by_another_process_while_google_refuses_the_old_refresh_token(scene: Scene) -> None:
+    async def meanwhile(_: httpx.Request) -> object:
+        scene.store.save(token(3000, "theirs"))
+        return REVOKED
+
+    scene.says(meanwhile)
+    scene.store.save(token(-1))
+    assert (await scene.source.token()).access_token == "ya29.theirs"
+
+
+# Clocks ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lifetime", "early"), [(3599, 300), (600, 300), (300, 150), (2, 1)])
+async def test_a_short_lived_token_is_renewed_at_half_its_life(scene: Scene, lifetime: float, early: float) -> None:
+    scene.says(granted("short", expires_in=lifetime))
+    scene.store.save(token(-1))
+    await scene.source.token()
+    scene.clock.now += lifetime - early - 0.01
+    await scene.source.token()
+    assert scene.refreshes == 1
+    scene.clock.now += 0.02
+    await scene.source.token()
+    assert scene.refreshes == 2
+
+
+async def test_a_machine_that_slept(scene: Scene) -> None:
+    scene.store.save(token(3000))
+    await scene.source.token()
+    scene.clock.now += 8 * 3600
+    assert (await scene.source.token()).access_token == "ya29.new"
+
+
+async def test_a_file_from_the_future(scene: Scene) -> None:
+    """The clock was a year ahead when it was written: the token is long over, whatever its date says."""
+    year = 365 * 86400
+    scene.store.save(token(year + 3599, issued_at=int((NOW + year) * 1000)))
+    assert (await scene.source.token()).access_token == "ya29.new"
+    assert (await scene.source.token()).access_token == "ya29.new"
+    assert scene.refreshes == 1
+
+
+async def test_the_clock_of_another_machine_that_is_a_little_ahead(scene: Scene) -> None:
+    scene.store.save(token(3700, issued_at=int((NOW + 100) * 1000)))
+    assert (await scene.source.token()).access_token == "ya29.old"
+
+
+async def test_a_clock_that_is_set_back_after_a_failure(scene: Scene) -> None:
+    scene.says(DOWN, granted())
+    scene.store.save(token(200))
+    await scene.source.token()
+    scene.clock.now -= 86400
+    scene.store.save(token(200 - 86400))
+    assert (await scene.source.token()).access_token == "ya29.new"
+
+
+# What is known to stand in the way -------------------------------------------------------------------------------------
+
+REFUSED = ProxyError(403, "account_not_eligible", "No.")
+
+
+async def test_a_refused_account_is_known_until_a_call_works_or_another_signs_in(scene: Scene) -> None:
+    scene.store.save(token(-1))
+    await scene.source.token()
+    assert await scene.source.problem() is None
+    scene.source.note(REFUSED)
+    scene.clock.now += 3599
+    await scene.source.token()  # renewed, and still the same account
+    assert await scene.source.problem() is REFUSED
+    assert await scene.source.problem(within=60) is None
+    scene.source.note(None)
+    assert await scene.source.problem() is None
+    scene.source.note(REFUSED)
+    scene.store.save(token(3000, "other"))
+    assert await scene.source.problem() is None
+
+
+async def test_nobody_is_no_problem_and_a_dead_sign_in_is_one(scene: Scene) -> None:
+    assert await scene.source.problem() is None
+    scene.says(REVOKED)
+    scene.store.save(token(-1))
+    assert await scene.source.problem() is None
+    await scene.refusal()
+    problem = await scene.source.problem()
+    assert problem is not None
+    assert problem.code == "google_login_required"
+
+
+async def test_a_failed_refresh_is_a_problem_for_a_minute(scene: Scene) -> None:
+    scene.says(DOWN)
+    scene.store.save(token(200))
+    await scene.source.token()
+    assert await scene.source.problem() is None  # the old one works yet
+    scene.clock.now += 201
+    await scene.refusal()
+    problem = await scene.source.problem()
+    assert problem is not None
+    assert problem.code == "google_unreachable"
+    scene.clock.now += 61
+    assert await scene.source.problem() is None
+
+
+async def test_a_damaged_file_is_a_problem(scene: Scene) -> None:
+    scene.store.path.write_bytes(b"{")
+    problem = await scene.source.problem()
+    assert problem is not None
+    assert "damaged" in problem.message
 
 
 async def test_current_asks_nothing_of_google(scene: Scene) -> None:

@@ -1,4 +1,7 @@
+import base64
+import html
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -10,8 +13,8 @@ from gemini_proxy.emulator.server import Emulator
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.google_login.flow import Google
+from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.source import TokenSource
-from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.settings import resolve
@@ -82,7 +85,7 @@ class Proxy:
     def __init__(self, path: Path, google_url: str, **env: str) -> None:
         settings = resolve({"TOKEN_STORE_PATH": str(path), "GEMINI_GOOGLE_URL": google_url, **env})
         self.http = HttpClient()
-        self.store = TokenStore(path)
+        self.store = store_of(settings)
         google = Google.from_settings(settings)
         self.clock = Clock()
         self.source = TokenSource(self.store, google, self.http, f"http://{HOST}/auth/login")
@@ -102,6 +105,11 @@ async def keyed(tmp_path: Path, emulator: Emulator) -> AsyncIterator[Proxy]:
     proxy = Proxy(tmp_path / "tokens.json", emulator.url, PROXY_API_KEY="proxy-key", GOOGLE_CLOUD_PROJECT="mine")
     yield proxy
     await proxy.http.aclose()
+
+
+def basic(password: str) -> str:
+    """What a browser sends that asked its user for a password."""
+    return "Basic " + base64.b64encode(f"user:{password}".encode()).decode()
 
 
 NOBODY = {"authenticated": False, "email": None, "projectId": None, "expiresAt": None}
@@ -226,7 +234,12 @@ async def test_accounts_that_cannot_be_used_store_nothing(
     assert answer.status == 403
     assert title in answer.body
     assert proxy.store.load() is None
-    assert await proxy.browser.status() == NOBODY
+    status = await proxy.browser.status()
+    assert isinstance(status, dict)
+    problem = status.pop("problem")
+    assert status == NOBODY
+    assert html.escape(problem.splitlines()[0]).encode() in answer.body
+    assert await Browser(proxy.pages, "evil.example").status() == {"authenticated": False}
     assert b"Not signed in" in (await proxy.browser.get("/auth/done")).body
 
 
@@ -246,7 +259,10 @@ async def test_without_a_network_there_are_pages_and_a_status(tmp_path: Path) ->
 
 async def test_a_damaged_file_is_no_sign_in(proxy: Proxy) -> None:
     proxy.store.path.write_bytes(b"{")
-    assert await proxy.browser.status() == NOBODY
+    status = await proxy.browser.status()
+    assert isinstance(status, dict)
+    assert "is damaged" in status.pop("problem")
+    assert status == NOBODY
     proxy.store.path.write_bytes(b"{")
     assert (await proxy.browser.get("/auth/done")).status == 401
 
@@ -333,10 +349,72 @@ async def test_with_a_key_set_only_the_browser_that_signed_in_sees_the_account(k
 
 async def test_the_key_opens_the_pages_to_another_machine(keyed: Proxy) -> None:
     browser = Browser(keyed.pages, "proxy.lan:3000", "192.0.2.7")
-    assert (await browser.get("/auth/login")).status == 403
+    for wrong in (
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Basic !"},
+        {"authorization": basic("wrong")},
+    ):
+        answer = await browser.get("/auth/login", **wrong)
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+    assert (await browser.get("/auth/login", authorization=basic("proxy-key"))).status == 302
     answer = await browser.get("/auth/login", **KEY)
     query = parse_qs(urlsplit(answer.headers["location"]).query)
     assert query["redirect_uri"] == ["http://127.0.0.1:3000/auth/callback"]
+
+
+PUBLIC = "https://gemini.example.com/proxy"
+
+
+@pytest.fixture
+async def public(tmp_path: Path, emulator: Emulator) -> AsyncIterator[Proxy]:
+    """Behind a front of the user's own on the same machine: the peer is local, and everybody in the world is behind it."""
+    proxy = Proxy(tmp_path / "tokens.json", emulator.url, PROXY_API_KEY="proxy-key", GEMINI_PUBLIC_URL=PUBLIC)
+    proxy.browser.host = "gemini.example.com"
+    yield proxy
+    await proxy.http.aclose()
+
+
+async def test_another_name_wants_the_key_and_google_comes_back_to_it(public: Proxy) -> None:
+    assert (await public.browser.get("/auth/login")).status == 401
+    answer = await public.browser.get("/auth/login", authorization=basic("proxy-key"))
+    query = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert query["redirect_uri"] == [f"{PUBLIC}/auth/callback"]
+    public.browser.host = HOST
+    query = parse_qs(urlsplit(await public.browser.begin()).query)
+    assert query["redirect_uri"] == [f"http://{HOST}/auth/callback"]
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://gemini.example.com", 200), ("https://evil.example", 403)])
+async def test_signing_out_under_another_name(public: Proxy, origin: str, status: int) -> None:
+    answer = await public.browser.ask("POST", "/auth/logout", origin=origin, authorization=basic("proxy-key"))
+    assert answer.status == status
+
+
+async def test_without_a_key_another_name_opens_nothing(tmp_path: Path, emulator: Emulator) -> None:
+    proxy = Proxy(tmp_path / "tokens.json", emulator.url, GEMINI_PUBLIC_URL=PUBLIC)
+    proxy.browser.host = "gemini.example.com"
+    answer = await proxy.browser.get("/auth/login")
+    assert answer.status == 403
+    assert b"PROXY_API_KEY" in answer.body
+    assert await proxy.browser.status() == {"authenticated": False}
+
+
+async def test_a_token_from_the_environment_leaves_nothing_to_sign_in(tmp_path: Path, emulator: Emulator) -> None:
+    proxy = Proxy(
+        tmp_path / "tokens.json", emulator.url, GOOGLE_CLOUD_ACCESS_TOKEN="ya29.given", GOOGLE_CLOUD_PROJECT="p"
+    )
+    for answer in (await proxy.browser.get("/auth/login"), await proxy.browser.ask("POST", "/auth/logout")):
+        assert answer.status == 409
+        assert b"GOOGLE_CLOUD_ACCESS_TOKEN is set" in answer.body
+    status = await proxy.browser.status()
+    assert status == {"authenticated": True, "email": None, "projectId": "p", "expiresAt": None}
+    assert (await proxy.source.token()).access_token == "ya29.given"
+    with pytest.raises(ProxyError, match="Set GOOGLE_CLOUD_ACCESS_TOKEN to a new token"):
+        await proxy.source.refresh_after_rejection("ya29.given")
+    assert not emulator.requests
+    assert os.listdir(tmp_path) == []
 
 
 # HTTP -----------------------------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ import logging
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.client import HttpClient
-from gemini_proxy.google_login.flow import CLOUD_PLATFORM, Google, tokens_for_code
+from gemini_proxy.google_login.flow import CLOUD_PLATFORM, Google, tokens_for_code, tokens_for_refresh
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.google_login.token import Token
 from gemini_proxy.upstreams.code_assist.onboarding import Account, Answered, Call, Wait, provision
@@ -52,14 +52,62 @@ async def sign_in(
     progress("Fetching the tokens")
     reply = await http.post_form(google.token_url, google.exchange_form(code, verifier, redirect_uri))
     token = Token.from_answer(tokens_for_code(reply.status, reply.body), now())
+    place = Place(google, http, endpoint, project, store, agent)
+    return await _adopted(token, place, progress, sleep)
+
+
+async def take_over(
+    token: Token,
+    *,
+    google: Google,
+    http: HttpClient,
+    endpoint: str,
+    project: str,
+    store: TokenStore,
+    agent: str = "",
+    progress: Callable[[str], None] = _silent,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Token:
+    """A sign-in of another program's made ours, as `sign_in`; renewed first, which proves that we can."""
+    if token.refresh_token:
+        progress("Renewing the tokens")
+        client = google.client_of(token.extra)
+        reply = await http.post_form(client.token_url, client.refresh_form(token.refresh_token))
+        token = token.refreshed(tokens_for_refresh(reply.status, reply.body), now())
+    return await _adopted(token, Place(google, http, endpoint, project, store, agent), progress, sleep)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sign-in goes."""
+
+    google: Google
+    http: HttpClient
+    endpoint: str
+    project: str
+    store: TokenStore
+    agent: str
+
+
+async def _adopted(
+    token: Token, place: Place, progress: Callable[[str], None], sleep: Callable[[float], Awaitable[None]]
+) -> Token:
     if token.scope and CLOUD_PLATFORM not in token.scope.split():
         raise ProxyError(403, "scope_missing", UNTICKED, kind="permission_error", retry=False)
-    email = await _email(token, google, http)
+    email = await _email(token, place.google, place.http)
     account = await provisioned(
-        token, http=http, endpoint=endpoint, project=project, agent=agent, progress=progress, sleep=sleep
+        token,
+        http=place.http,
+        endpoint=place.endpoint,
+        project=place.project,
+        agent=place.agent,
+        progress=progress,
+        sleep=sleep,
     )
     token = replace(token, email=email, project_id=account.project_id, tier=account.tier_name or account.tier_id)
-    await asyncio.to_thread(store.save, token)
+    async with place.store.locked():  # a refresh of the older sign-in under way would write over this one
+        await asyncio.to_thread(place.store.save, token)
     return token
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
-LINKS = ("validation_url", "validation_link", "appeal_url")  # of ErrorInfo.metadata (protocol 6.1)
+LINKS = ("validation_url", "validation_link", "activationUrl")  # of ErrorInfo.metadata (protocol 6.1)
 
 
 class Wire(BaseModel):
@@ -83,10 +83,18 @@ def read_error(document: Any) -> GoogleError:
         document = document[0]
     fields = document.get("error") if isinstance(document, dict) else None
     fields = fields if isinstance(fields, dict) else {}
-    details = fields.get("details")
-    infos = [d for d in details if isinstance(d, dict) and d.get("reason")] if isinstance(details, list) else []
-    info = infos[0] if infos else {}
-    metadata = info.get("metadata")
-    links = [metadata.get(name) for name in LINKS] if isinstance(metadata, dict) else []
-    link = next((link for link in links if isinstance(link, str)), "")
-    return GoogleError(fields, str(fields.get("message") or ""), str(info.get("reason") or ""), link)
+    listed = fields.get("details")
+    details = [detail for detail in listed if isinstance(detail, dict)] if isinstance(listed, list) else []
+    reason = next((str(detail["reason"]) for detail in details if detail.get("reason")), "")
+    return GoogleError(fields, str(fields.get("message") or ""), reason, link_in(details))
+
+
+def link_in(details: list[dict[str, Any]]) -> str:
+    """Where Google wants the user to go: an appeal, else the first link of Help (as the CLI takes it, 6.2), else one
+    of the metadata, of which the CLI knows the wrong name."""
+    metadata = [data for detail in details if isinstance(data := detail.get("metadata"), dict)]
+    helps = [links for detail in details if isinstance(links := detail.get("links"), list)]
+    candidates = [data.get("appeal_url") for data in metadata]
+    candidates += [link.get("url") for links in helps for link in links if isinstance(link, dict)]
+    candidates += [data.get(name) for data in metadata for name in LINKS]
+    return next((link for link in candidates if isinstance(link, str) and link.startswith("https://")), "")

@@ -1,7 +1,8 @@
 """Why Google does not serve an account, in plain words: what happened, what to do, what still works.
 
 The reasons come in `ineligibleTiers` of loadCodeAssist and in `ErrorInfo.reason` of errors (protocol 0.1, 2.1, 6.1).
-They are final: nothing here is tried again, and nothing is worked around.
+They are final: nothing here is tried again, and nothing is worked around. The sign-in and the calls share this table,
+so that login.py, the /auth pages, /auth/status and the API say the same.
 """
 
 from gemini_proxy.errors import ProxyError
@@ -11,6 +12,7 @@ WHAT_STILL_WORKS = (
     "its project; or a Gemini API key (https://aistudio.google.com/apikey), used without this sign-in."
 )
 NOT_ELIGIBLE = "account_not_eligible"
+PERMISSION_DENIED = "permission_denied"
 TERMS_OF_SERVICE = "Google has disabled Code Assist for this account because of its Terms of Service. Only an appeal to Google can change that."
 UNLICENSED = "This account has no Gemini Code Assist licence. Since 18 June 2026 Google serves licensed accounts only; an administrator can assign a licence."
 
@@ -44,10 +46,30 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "INELIGIBLE_ACCOUNT": (NOT_ELIGIBLE, "Google does not open this tier of Code Assist to this account."),
     "UNKNOWN": (NOT_ELIGIBLE, "Google does not serve Code Assist to this account."),
+    "SERVICE_DISABLED": (
+        "service_disabled",
+        "The Gemini for Google Cloud API is off in the project. Open the link, enable it, then wait a few minutes.",
+    ),
+    "CONSUMER_INVALID": (
+        PERMISSION_DENIED,
+        "Google does not know the project, or does not let this account use it: check GOOGLE_CLOUD_PROJECT.",
+    ),
+    "IAM_PERMISSION_DENIED": (
+        PERMISSION_DENIED,
+        "This account may not use Code Assist in the project: check GOOGLE_CLOUD_PROJECT, and ask the project's "
+        "administrator for the role Gemini for Google Cloud User.",
+    ),
+    "SECURITY_POLICY_VIOLATED": (
+        "security_policy_violated",
+        "A VPC Service Controls perimeter of the organisation refuses this machine or this account. Ask the "
+        "organisation's administrator.",
+    ),
 }
+# The codes of answers that stand until the user, an administrator or Google changes the account or its project.
+STANDING = {code for code, _ in REASONS.values()} | {"project_required"}
 PROJECT_REQUIRED = (
-    "Google named no project for this account. Set GOOGLE_CLOUD_PROJECT to the id of the project that holds your "
-    "Gemini Code Assist licence, then sign in again."
+    "Google named no project for this account. Set GOOGLE_CLOUD_PROJECT, in the environment or in .env, to the id of "
+    "the project that holds your Gemini Code Assist licence, start the proxy again, and sign in."
 )
 
 

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from gemini_proxy.errors import ProxyError, Unreadable
+from gemini_proxy.errors import Unreadable
 from gemini_proxy.exchange import Ask
 from gemini_proxy.gemini.wire import RESPONSE, GenerateContentResponse
 from gemini_proxy.upstreams.code_assist import status
@@ -50,11 +50,3 @@ def _json(event: bytes) -> object:
         return from_json(event)
     except ValueError as error:
         raise Unreadable("not JSON") from error
-
-
-def missing_project() -> ProxyError:
-    text = (
-        "Google named no project for this account. Set GOOGLE_CLOUD_PROJECT to the id of the project that holds your "
-        "Gemini Code Assist licence."
-    )
-    return ProxyError(403, "project_required", text, kind="permission_error", retry=False)

@@ -8,6 +8,8 @@ from pydantic_core import from_json
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.sse import Decoder
+from gemini_proxy.upstreams.code_assist import eligibility
+from gemini_proxy.upstreams.code_assist.account_wire import link_in
 
 # Mapping A.6: google.rpc.Code -> HTTP status and our code.
 CODES: dict[str, tuple[int, str]] = {
@@ -29,23 +31,6 @@ CODES: dict[str, tuple[int, str]] = {
     "DEADLINE_EXCEEDED": (504, "timeout"),
 }
 STATUS_WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED", 429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
-
-NO_LICENCE = (
-    "Since June 2026 Google serves Code Assist only to Standard and Enterprise licences: ask your administrator for "
-    "one and set GOOGLE_CLOUD_PROJECT to its project."
-)
-# ErrorInfo.reason -> our code and what to do about it. Final answers: none of them gets better by asking again.
-REASONS: dict[str, tuple[str, str]] = {
-    "SUBSCRIPTION_REQUIRED": ("account_not_eligible", NO_LICENCE),
-    "UNSUPPORTED_CLIENT": ("account_not_eligible", NO_LICENCE),
-    "TOS_VIOLATION": ("account_not_eligible", "Google disabled this account for Code Assist; only an appeal to Google helps."),
-    "VALIDATION_REQUIRED": ("validation_required", "Google wants this account verified; open the address and follow it."),
-    "SERVICE_DISABLED": ("service_disabled", "Enable the Gemini for Google Cloud API in the project, then wait a few minutes."),
-    "CONSUMER_INVALID": ("permission_denied", "Google does not know the project: check GOOGLE_CLOUD_PROJECT."),
-    "IAM_PERMISSION_DENIED": ("permission_denied", "The account may not use Code Assist in this project: check GOOGLE_CLOUD_PROJECT and the account's role."),
-    "SECURITY_POLICY_VIOLATED": ("security_policy_violated", "A VPC Service Controls perimeter refuses this machine; ask its administrator."),
-}  # fmt: skip
-LINKS = ("validation_url", "validation_link", "appeal_url", "activationUrl")
 
 TOKEN_LIMIT = re.compile(r"input token count .* exceeds|exceeds the maximum number of tokens", re.IGNORECASE)
 RETRY_IN = re.compile(r"(?:retry in|reset after|resets in)\s+((?:[\d.]+\s*(?:ms|h|m|s)\s*)+)", re.IGNORECASE)
@@ -89,9 +74,8 @@ def _classified(status: int, code: str, message: str, details: list[dict[str, An
     reason = str(info.get("reason") or "")
     if status in (429, 503):
         return _try_later(status, code, message, reason, details)
-    if status == 403 and reason in REASONS:
-        code, advice = REASONS[reason]
-        return ProxyError(403, code, " ".join(filter(None, (message, advice, _link(info, message)))), retry=False)
+    if status == 403 and reason in eligibility.REASONS:
+        return eligibility.refusal(reason, message, link_in(details))
     if status == 400 and TOKEN_LIMIT.search(message):
         return ProxyError(400, "context_length_exceeded", message, param="messages", retry=False)
     if status == 401:
@@ -136,12 +120,6 @@ def _seconds(text: str) -> float | None:
 
 def _detail(details: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next((d for d in details if str(d.get("@type", "")).endswith(f"google.rpc.{name}")), {})
-
-
-def _link(info: Mapping[str, Any], message: str) -> str:
-    metadata = info.get("metadata")
-    links = (metadata.get(name) for name in LINKS) if isinstance(metadata, dict) else ()
-    return next((link for link in links if isinstance(link, str) and link not in message), "")
 
 
 def _events(body: bytes) -> list[bytes]:

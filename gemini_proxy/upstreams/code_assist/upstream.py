@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.google_login.source import TokenSource
-from gemini_proxy.upstreams.code_assist import envelope, status
+from gemini_proxy.upstreams.code_assist import eligibility, envelope, repair, status
 from gemini_proxy.user_agent import user_agent
 
 PATHS = {
@@ -31,7 +32,7 @@ class CodeAssist:
         token = await self._tokens.token()
         project = self._project or token.project_id
         if not project:
-            raise envelope.missing_project()
+            raise eligibility.project_required()
         headers = {
             "accept": ACCEPT[ask.method],
             "accept-encoding": "identity",  # a stream has to be read as it comes
@@ -44,7 +45,30 @@ class CodeAssist:
         )
 
     def decode(self, event: bytes) -> GenerateContentResponse | None:
-        return envelope.unwrap(event)
+        try:
+            chunk = envelope.unwrap(event)
+        except ProxyError as error:
+            raise self._noted(error) from error
+        if chunk is not None:
+            self._tokens.note(None)
+        return chunk
 
     def refuse(self, status_code: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
-        return status.refuse(status_code, body)
+        return self._noted(status.refuse(status_code, body))
+
+    async def second_try(self, ask: Ask, sent: HttpRequest, status_code: int, body: bytes) -> HttpRequest | None:
+        """For a token that Google refuses though it looks valid (C212), and for a signature that it does not take."""
+        if status_code == 401:
+            await self._tokens.refresh_after_rejection(sent.headers["authorization"].removeprefix("Bearer "))
+            return await self.encode(ask)
+        repaired = repair.without_signatures(ask.request) if repair.is_about_signatures(status_code, body) else None
+        if repaired is None:
+            return None
+        ask.warnings.append(repair.WARNING)
+        return await self.encode(replace(ask, request=repaired))
+
+    def _noted(self, error: ProxyError) -> ProxyError:
+        """Keeps for /auth/status and /health/ready what stands in the way of every call of this account."""
+        if error.code in eligibility.STANDING:
+            self._tokens.note(error)
+        return error

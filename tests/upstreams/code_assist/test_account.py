@@ -65,6 +65,7 @@ async def test_a_sign_in_stores_tokens_and_account(scene: Scene) -> None:
         "project_id": "managed",
         "tier": "Individuals",
         "expiry_date": int((NOW + 3599) * 1000),
+        "issued_at": int(NOW * 1000),
     }
     assert token == scene.store.load()
     assert scene.told == ["Fetching the tokens", "Asking Google what this account may use"]

@@ -1,0 +1,103 @@
+"""The models that a key can use, as Google lists them (https://ai.google.dev/api/models): asked seldom, kept for a while."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.exchange import HttpRequest
+from gemini_proxy.gemini.models import MODELS, Model
+from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
+
+logger = logging.getLogger(__name__)
+
+LIFETIME = 3600.0  # seconds
+RETRY = 60.0  # seconds until Google is asked again after it did not answer
+PATIENCE = 5.0  # seconds that somebody who wants the list waits for it
+PAGES = 20
+USES = {"generateContent", "embedContent"}
+
+Send = Callable[[HttpRequest], Awaitable[tuple[int, bytes]]]
+
+
+class Listed(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    input_tokens: int = Field(1_048_576, alias="inputTokenLimit")
+    output_tokens: int = Field(65_536, alias="outputTokenLimit")
+    methods: set[str] = Field(set(), alias="supportedGenerationMethods")
+
+
+def _objects(value: Any) -> Any:
+    return [item for item in value if isinstance(item, dict) and item.get("name")] if isinstance(value, list) else []
+
+
+class Page(BaseModel):
+    models: Annotated[list[Listed], BeforeValidator(_objects)] = []
+    token: str = Field("", alias="nextPageToken")
+
+
+class Catalogue:
+    """Called, it gives what is known: Google's list, or the one in the code until that is there."""
+
+    def __init__(self, upstream: GeminiApi, send: Send, now: Callable[[], float] = time.monotonic) -> None:
+        self._upstream = upstream
+        self._send = send
+        self._now = now
+        self._models: Sequence[Model] = ()
+        self._until = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+
+    def __call__(self) -> Sequence[Model]:
+        return self._models or MODELS
+
+    async def refresh(self) -> None:
+        """Waits a little for the first list; a later one comes while the old one serves. Never raises."""
+        if self._asking is None and self._now() >= self._until:
+            self._asking = asyncio.create_task(self._ask())
+        if self._asking is not None and not self._models:
+            await asyncio.wait([self._asking], timeout=PATIENCE)
+
+    async def aclose(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self) -> None:
+        lifetime = RETRY
+        try:
+            self._models = await self._listed()
+            lifetime = LIFETIME
+        except (ProxyError, ValidationError) as error:
+            reason = error.message if isinstance(error, ProxyError) else "its answer is not understood"
+            logger.warning("Google's list of models is not to be had, the built-in one serves: %s", reason)
+        finally:
+            self._until = self._now() + lifetime
+            self._asking = None
+
+    async def _listed(self) -> Sequence[Model]:
+        found: list[Listed] = []
+        token = ""
+        for _ in range(PAGES):
+            page = await self._page(token)
+            found += page.models
+            token = page.token
+            if not token:
+                break
+        return tuple(
+            Model(listed.name.removeprefix("models/"), listed.input_tokens, listed.output_tokens)
+            for listed in found
+            if USES & listed.methods
+        )
+
+    async def _page(self, token: str) -> Page:
+        more = f"&pageToken={quote(token, safe='')}" if token else ""
+        status, body = await self._send(self._upstream.call("GET", f"/models?pageSize=1000{more}"))
+        if status != 200:
+            raise self._upstream.refuse(status, {}, body)
+        return Page.model_validate_json(body)

@@ -1,0 +1,68 @@
+"""Errors of the public Gemini API that have a reason of its own: the key, the place, the bill."""
+
+import re
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini import status
+from gemini_proxy.gemini.status import Status
+
+KEYS = "https://aistudio.google.com/apikey"
+REQUIRED = (
+    f"There is no Google API key. Make one at {KEYS} and set GEMINI_API_KEY, in the environment or in .env, then start "
+    "the proxy again."
+)
+CHECK = f"Check GEMINI_API_KEY; keys are made at {KEYS}."
+RESTRICTED = (
+    f"The key's restrictions exclude this use: change them in the Google Cloud console, or make another at {KEYS}."
+)
+BILLING = "Google wants a project with billing for this: set it up at https://aistudio.google.com, then try again."
+PLACE = (
+    "Google does not offer this API where this machine is. Vertex AI, or a Code Assist licence, may be served there."
+)
+
+# ErrorInfo.reason -> HTTP status, our code, what to do. Final answers: none gets better by asking again.
+REASONS: dict[str, tuple[int, str, str]] = {
+    "API_KEY_INVALID": (401, "invalid_google_api_key", CHECK),
+    "API_KEY_SERVICE_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
+    "API_KEY_HTTP_REFERRER_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
+    "API_KEY_IP_ADDRESS_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
+    "API_KEY_ANDROID_APP_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
+    "API_KEY_IOS_APP_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
+    "CONSUMER_SUSPENDED": (403, "google_api_key_suspended", f"Google suspended the key's project. {CHECK}"),
+    "SERVICE_DISABLED": (403, "service_disabled", "Enable the Generative Language API in the key's project, wait some minutes."),
+    "BILLING_DISABLED": (403, "billing_required", BILLING),
+}  # fmt: skip
+# What comes without a reason, or says more than it: a word of Google's text -> the same. The first that is found counts.
+WORDS: tuple[tuple[str, tuple[int, str, str]], ...] = (
+    ("API key expired", (401, "expired_google_api_key", f"Renew it, or make another at {KEYS}, and set GEMINI_API_KEY.")),
+    ("reported as leaked", (401, "leaked_google_api_key", f"Make another at {KEYS} and set GEMINI_API_KEY.")),
+    ("unregistered callers", (401, "google_api_key_required", REQUIRED)),
+    ("location is not supported", (403, "unsupported_location", PLACE)),
+    ("enable billing", (403, "billing_required", BILLING)),
+    ("billed users", (403, "billing_required", BILLING)),
+)  # fmt: skip
+# The codes of answers that stand until somebody changes the key or its project.
+STANDING = {code for _, code, _ in [*REASONS.values(), *(row for _, row in WORDS)]}
+KEY = re.compile(r"AIza[\w-]{30,}|\bAQ\.[\w-]{20,}")  # Google quotes the key in some of its texts
+
+
+def hidden(text: str) -> str:
+    return KEY.sub("***", text)
+
+
+def key_required() -> ProxyError:
+    return ProxyError(401, "google_api_key_required", REQUIRED, retry=False)
+
+
+def error_from(said: Status) -> ProxyError:
+    said = Status(said.http, said.code, hidden(said.message), said.details)
+    row = next((row for words, row in WORDS if words in said.message), None) or REASONS.get(said.reason)
+    if row is not None and said.http in (400, 401, 403):
+        http, code, advice = row
+        return ProxyError(http, code, f"{said.message} {advice}", retry=False)
+    if said.http == 401:  # such as a token in place of a key
+        return ProxyError(401, "invalid_google_api_key", f"{said.message} {CHECK}", retry=False)
+    if said.http == 404:
+        text = f"Google does not serve this model with this key, or it does not exist: {said.message}"
+        return ProxyError(404, said.code, text, param="model", retry=False)
+    return status.error_from(said)
