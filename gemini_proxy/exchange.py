@@ -7,16 +7,18 @@ know the hub (`gemini/`), Gemini's own words, so N dialects and M upstreams need
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
-from gemini_proxy.gemini.wire import GenerateContentRequest, GenerateContentResponse
+from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.redact import redacted
 
 logger = logging.getLogger(__name__)
 
-Method = Literal["generateContent", "streamGenerateContent"]
+BEAT = b": keep-alive\n\n"
+Method = Literal["generateContent", "streamGenerateContent", "batchEmbedContents"]
 
 
 class Renderer(Protocol):
@@ -54,11 +56,13 @@ class Ask:
 
     model: str
     method: Method
-    request: GenerateContentRequest
+    request: Mapping[str, Any]  # GenerateContentRequest, or as the method has it
     renderer: Renderer
     warnings: list[str] = field(default_factory=list)
     remote: list[RemoteMedia] = field(default_factory=list)
     request_id: str = ""
+    earlier: list["Ask"] = field(default_factory=list)  # whose answers the renderer hears before, not streamed
+    client_key: str = field(default="", repr=False)  # a Google key that the client brought for this request
 
     @property
     def stream(self) -> bool:
@@ -97,6 +101,9 @@ class Upstream(Protocol):
 
     def refuse(self, status: int, headers: Mapping[str, str], body: bytes) -> ProxyError: ...
 
+    async def second_try(self, ask: Ask, sent: HttpRequest, status: int, body: bytes) -> HttpRequest | None:
+        """What to send once more after a refusal that this cures, None for all others. Raises ProxyError."""
+
 
 class Exchange:
     """Turns what the upstream answers into what the client hears, chunk by chunk or whole.
@@ -113,11 +120,37 @@ class Exchange:
         self._feed: sse.Feed = sse.Decoder()
         self._unreadable = 0
         self._ended = False
+        self._said = False  # whether the client has heard anything of a stream
+        self._failure: ProxyError | None = None
+        self._last_words = 0  # frames that only say the failure
+        self._broken: ProxyError | None = None
+        self.usage: Mapping[str, object] = {}
 
     @property
     def warnings(self) -> list[str]:
         unreadable = [f"{self._unreadable} unreadable events of Google's were skipped"] if self._unreadable else []
         return [*self.ask.warnings, *self.ask.renderer.warnings, *unreadable]
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def refusal(self) -> Answer | None:
+        """The answer with the status of the failure, where a stream failed before the client heard anything of it:
+        many agents repeat a stream that begins well and holds an error, again and again (C230)."""
+        return self.refuse(self._failure) if self._failure is not None and not self._said else None
+
+    def interrupt(self, error: ProxyError) -> None:
+        """The body will end early; this is why."""
+        self._broken = error
+
+    def beat(self) -> list[bytes]:
+        """What keeps a connection alive while Google says nothing: a comment, which every SSE reader skips."""
+        if self._ended:
+            return []
+        self._said = True
+        return [BEAT]
 
     def transform(self, data: bytes) -> list[bytes]:
         """The frames for a piece of the body; `b""` is its end. A list, because mitmproxy takes `b""` for the end."""
@@ -126,6 +159,7 @@ class Exchange:
         frames = self._frames(self._feed.feed(data) if data else self._feed.flush())
         if not data and not self._ended:
             frames += self._end()
+        self._said = self._said or len(frames) > self._last_words
         return [b"".join(frames)] if frames else []  # one write for the events that came in one read
 
     def whole(self, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -134,7 +168,7 @@ class Exchange:
             self._feed = sse.Whole()
         if self.ask.stream:
             frames = self.transform(body) + self.transform(b"")
-            return Answer(200, b"".join(frames), self.stream_headers())
+            return self.refusal or Answer(200, b"".join(frames), self.stream_headers())
         try:
             for event in self._feed.feed(body) + self._feed.flush():
                 self._read(event)
@@ -151,7 +185,7 @@ class Exchange:
     def rejected(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer where Google did not answer with 200."""
         try:
-            return self.refuse(self._upstream.refuse(status, headers, body))
+            return self.refuse(_as_proxy_error(self._upstream.refuse(status, headers, body)))
         except Exception as error:
             return self.refuse(_as_proxy_error(error))
 
@@ -170,19 +204,25 @@ class Exchange:
         except Unreadable:
             self._unreadable += 1
             return []
-        return self.ask.renderer.feed(chunk) if chunk is not None else []
+        if chunk is None:
+            return []
+        self.usage = chunk.get("usageMetadata") or self.usage
+        return self.ask.renderer.feed(chunk)
 
     def _end(self) -> list[bytes]:
         try:
             frames = self.ask.renderer.end()
         except Exception as error:
-            return self._fail(error)
+            return self._fail(self._broken or error)
         self._ended = True
         return frames
 
     def _fail(self, error: Exception) -> list[bytes]:
         self._ended = True
-        return self.ask.renderer.fail(_as_proxy_error(error))
+        self._failure = _as_proxy_error(error)
+        last_words = self.ask.renderer.fail(self._failure)
+        self._last_words = len(last_words)
+        return last_words
 
     def _with_warnings(self, headers: Mapping[str, str]) -> dict[str, str]:
         if not self.warnings:
@@ -197,6 +237,7 @@ def header_text(text: str) -> str:
 
 def _as_proxy_error(error: Exception) -> ProxyError:
     if isinstance(error, ProxyError):
+        error.message = redacted(error.message)
         return error
     logger.error("An answer could not be translated.", exc_info=error)
     return ProxyError(500, "internal_error", "The proxy failed to translate Google's answer; its log says where.")

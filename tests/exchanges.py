@@ -4,12 +4,17 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
+import pytest
+
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
+from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Exchange
 from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
+
+NOBODY = TokenSource(*cast(Any, (None, None, None, "")))  # signed in to nothing: no call leaves here
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -25,9 +30,25 @@ def chat_ask(request: ClientRequest, dialect: OpenAIChat | None = None) -> Ask:
     return asked
 
 
+def asked(**chat: Any) -> Any:
+    """What Google is asked."""
+    return chat_ask(chat_request(**chat)).request
+
+
+def told(**chat: Any) -> str:
+    """What the client is warned of before Google is asked."""
+    return "; ".join(chat_ask(chat_request(**chat)).warnings)
+
+
+def refused(**chat: Any) -> ProxyError:
+    with pytest.raises(ProxyError) as caught:
+        chat_ask(chat_request(**chat))
+    return caught.value
+
+
 def exchange(dialect: OpenAIChat | None = None, **chat: Any) -> Exchange:
     dialect = dialect or OpenAIChat(SignatureMemory(None), {})
-    upstream = CodeAssist("https://google.test", cast(TokenSource, None))
+    upstream = CodeAssist("https://google.test", NOBODY)
     return Exchange(dialect, upstream, chat_ask(chat_request(**chat), dialect))
 
 
@@ -51,6 +72,40 @@ def candidate(*parts: dict[str, Any], index: int = 0, **more: Any) -> dict[str, 
 
 def text(words: str, **more: Any) -> dict[str, Any]:
     return candidate({"text": words}, **more)
+
+
+def call(name: str, args: Any = None, /, **more: Any) -> dict[str, Any]:
+    """A part with a function call; `id` goes into the call, the rest beside it."""
+    identity = {"id": more.pop("id")} if "id" in more else {}
+    return {"functionCall": {"name": name, **identity, **({} if args is None else {"args": args})}, **more}
+
+
+def function(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **more}}
+
+
+def assistant_calls(*calls: tuple[str, str, str], **more: Any) -> dict[str, Any]:
+    """An assistant message with calls, each an id, a name and arguments."""
+    made = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in calls]
+    return {"role": "assistant", "content": None, "tool_calls": made, **more}
+
+
+def result(call_id: str | None, content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content, **more}
+
+
+def called(found: list[Any], index: int = 0) -> list[dict[str, Any]]:
+    """The tool calls of a streamed answer, put together as a client does."""
+    calls: dict[int, dict[str, Any]] = {}
+    for event in found:
+        for choice in event.get("choices", []) if isinstance(event, dict) else []:
+            for piece in choice["delta"].get("tool_calls", []) if choice["index"] == index else []:
+                known = calls.setdefault(piece["index"], {"arguments": ""})
+                known.update({name: piece[name] for name in ("id", "type", "extra_content") if name in piece})
+                known["name"] = known.get("name", "") + piece["function"].get("name", "")
+                known["arguments"] += piece["function"].get("arguments", "")
+    assert sorted(calls) == list(range(len(calls)))
+    return [calls[place] for place in sorted(calls)]
 
 
 STOP = candidate(

@@ -24,11 +24,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "user_agent": {"version"},
     "guard": {"errors", "http"},
     "gemini": HUB,
-    "exchange": HUB,
+    "exchange": {*HUB, "redact"},
+    "redact": set(),
     "dialects": {*CONTRACTS, "settings", "dialects"},
-    "dialects.openai_chat": {*CONTRACTS, "settings", "dialects.openai_chat"},
-    "upstreams": {*CONTRACTS, "settings", "upstreams"},
+    "dialects.openai_errors": PURE,
+    "dialects.openai_chat": {*CONTRACTS, "settings", "dialects.openai_chat", "dialects.openai_errors"},
+    "dialects.openai_embeddings": {*CONTRACTS, "settings", "dialects.openai_embeddings", "dialects.openai_errors"},
+    "upstreams": {*CONTRACTS, "settings", "google_login", "upstreams"},
     "upstreams.code_assist": {*CONTRACTS, *SIGN_IN, "upstreams.code_assist"},
+    "upstreams.gemini_api": {*CONTRACTS, "user_agent", "upstreams.gemini_api"},
     "google_login": SIGN_IN,
     "remote_media": CONTRACTS,
     "mitm": {*CONTRACTS, *SIGN_IN, "guard", "remote_media", "dialects", "upstreams", "mitm"},
@@ -38,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Libraries that only some may know.
 ONLY = {
     "mitmproxy": {"mitm"},
-    "httpx": {"google_login", "remote_media"},
+    "httpx": {"google_login", "remote_media", "mitm.second_try"},  # mitmproxy cannot send a flow again
     "jsonschema": {"gemini.schema_check"},
     "referencing": {"gemini.schema_check"},
     "sqlite3": {"gemini.signatures"},

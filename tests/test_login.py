@@ -227,6 +227,14 @@ def test_status_with_what_is_left(terminal: Terminal, emulator: Emulator) -> Non
     assert len(emulator.calls("/token")) == 1  # it was renewed for the first, and kept for the second
 
 
+def test_status_when_google_refuses_a_token_that_looks_good(terminal: Terminal, emulator: Emulator) -> None:
+    sign_in(emulator, terminal.store.path, access_token="ya29.looks-good")
+    code, out, _ = terminal.run("--status")
+    assert code == 0
+    assert "left, full again" in out
+    assert len(emulator.calls("/token")) == 1
+
+
 def test_status_of_an_account_that_google_refuses(terminal: Terminal, emulator: Emulator) -> None:
     sign_in(emulator, terminal.store.path)
     emulator.settings.account = "tos"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from gemini_proxy.emulator.models import SERVED, Family, thinks
+from gemini_proxy.emulator.models import MEDIA, SERVED, Family, thinks
 from gemini_proxy.emulator.strict_contents import calls_in, current_turn, responses_in
 
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ class Ask:
 
     @property
     def family(self) -> Family:
-        return SERVED[self.model]
+        return {**SERVED, **MEDIA}[self.model]
 
     @cached_property
     def generation(self) -> Json:

@@ -35,6 +35,12 @@ def page(title: str, content: str) -> str:
     )
 
 
+def not_found_page(path: str) -> Reply:
+    """What a path outside every API gets: HTML, whatever the client accepts."""
+    text = f"<p><b>404.</b> That is an error.</p>\n<p>The requested URL <code>{escape(path)}</code> was not found on this server."
+    return html_reply(page("Error 404 (Not Found)!!1", f"{text} That is all we know.</p>"), 404)
+
+
 def ask(oauth: OAuth, request: Request) -> Reply:
     """GET: the consent page, or why there is none."""
     params = request.params

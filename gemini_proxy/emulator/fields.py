@@ -14,8 +14,27 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from gemini_proxy.emulator.errors import invalid_payload
+from gemini_proxy.emulator.errors import invalid, invalid_payload
+from gemini_proxy.emulator.messages import Request
 from gemini_proxy.emulator.protos import ENUMS, MESSAGES, ONE_OF, TYPE_URL
+
+# Query parameters every Google API has; another name is refused as if it were a field.
+SYSTEM_PARAMS = ("alt", "$alt", "prettyPrint", "fields", "quotaUser")
+
+
+def check_params(request: Request, *more: str) -> None:
+    for name in request.params:
+        if name not in (*SYSTEM_PARAMS, *more):
+            text = f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter. '
+            raise invalid_payload([("", f"{text}Field '{name}' could not be found in request message.")])
+
+
+def read_request(message: str, request: Request) -> dict[str, Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if request.body and kind != "application/json":
+        # A form type makes Google read the body as a form and not find the fields; own words.
+        raise invalid(f"Invalid content type '{kind}': application/json is expected.")
+    return read(message, request.body)
 
 
 def read(message: str, body: bytes) -> dict[str, Any]:

@@ -119,8 +119,9 @@ class ModelAnswer:
         stops = ask.generation.get("stopSequences", [])
         for position, part in enumerate(plan.parts):
             if "text" not in part:
-                yield Piece(self._finished_part(ask, part, index, position), tokens=_weight(part))
-                budget = max(budget - _weight(part), 1)  # a call is always whole (conformance C34)
+                weight = BLOB_TOKENS if "inlineData" in part else _weight(part)
+                yield Piece(self._finished_part(ask, part, index, position), tokens=weight)
+                budget = max(budget - weight, 1)  # a call is always whole (conformance C34)
                 continue
             text, stopped = _stop(part["text"], stops)
             tokens = tokens_of(text)

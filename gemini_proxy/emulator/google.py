@@ -6,37 +6,20 @@ import threading
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from html import escape
 from typing import Any
 
 from gemini_proxy.emulator import consent, errors, fields, strict
 from gemini_proxy.emulator.accounts import Accounts
 from gemini_proxy.emulator.errors import GoogleError
 from gemini_proxy.emulator.generate import ModelAnswer, prompt_counts, trace_id
-from gemini_proxy.emulator.messages import (
-    JSON_TYPE,
-    SSE_TYPE,
-    Reply,
-    Request,
-    compact,
-    html_reply,
-    json_reply,
-    sse_frames,
-)
+from gemini_proxy.emulator.messages import COMMON_HEADERS, Reply, Request, json_reply, stream_reply
 from gemini_proxy.emulator.oauth import SCOPES, Grant, OAuth, granted
+from gemini_proxy.emulator.public_api import BASES as PUBLIC_BASES
+from gemini_proxy.emulator.public_api import PublicApi
 from gemini_proxy.emulator.settings import Settings
 
 Json = dict[str, Any]
 BASE = "/v1internal"
-# Query parameters every Google API has; another name is refused as if it were a field.
-SYSTEM_PARAMS = ("alt", "$alt", "prettyPrint", "fields", "quotaUser")
-COMMON_HEADERS = (
-    ("Server", "ESF"),
-    ("Vary", "Origin, X-Origin, Referer"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "SAMEORIGIN"),
-    ("X-XSS-Protection", "0"),
-)
 
 
 class Google:
@@ -47,6 +30,7 @@ class Google:
         self.now = now
         self.oauth = OAuth(self.settings, now)
         self.accounts = Accounts(self.settings, now)
+        self.public = PublicApi(self.settings, now)
         self._answers = 0
         self._lock = threading.Lock()
         self._pages: dict[tuple[str, str], Callable[[Request], Reply]] = {
@@ -79,13 +63,20 @@ class Google:
                 return page(request)
             if request.path.startswith((BASE + ":", BASE + "/")):
                 return self._code_assist(request)
-            return not_found_page(request.path)
+            if request.path.startswith(PUBLIC_BASES):
+                return self.public.answer(request)
+            return consent.not_found_page(request.path)
 
     def grant(self, client_id: str, scope: str | None = None) -> dict[str, object]:
         """Tokens as if the user had just allowed that client, without the pages in between."""
         with self._lock:
             allowed = Grant(client_id, granted(scope or " ".join(SCOPES)))
             return self.oauth.tokens(allowed, with_refresh=True)
+
+    def api_key(self) -> str:
+        """A key of the public API, as if the user had just made one."""
+        with self._lock:
+            return self.public.issue_key()
 
     # Code Assist ---------------------------------------------------------------------------------------------------
 
@@ -113,39 +104,24 @@ class Google:
             return json_reply(self.accounts.operation(request.path.removeprefix(f"{BASE}/")))
         method = self._methods.get((request.method, request.rpc))
         if method is None or request.path != f"{BASE}:{request.rpc}":
-            return not_found_page(request.path)
+            return consent.not_found_page(request.path)
         self._authorize(request)
         message, act = method
-        return json_reply(act(self._read(message, request)))
+        return json_reply(act(fields.read_request(message, request)))
 
     def _stream(self, request: Request) -> Reply:
         if request.method != "POST" or request.path != f"{BASE}:{request.rpc}":
-            return not_found_page(request.path)
+            return consent.not_found_page(request.path)
         self._authorize(request)
-        answer = self._answer(self._read("GenerateContent", request))
-        chunks = list(answer.chunks())
-        if request.params.get("alt") == "sse":
-            return Reply(200, (("Content-Type", SSE_TYPE),), sse_frames(chunks), stream=True)
-        # Without alt=sse the same messages come as one JSON array.
-        frames = [(b"[" if i == 0 else b",\r\n") + compact(chunk) for i, chunk in enumerate(chunks)]
-        return Reply(200, (("Content-Type", JSON_TYPE),), (*frames, b"]"), stream=True)
+        answer = self._answer(fields.read_request("GenerateContent", request))
+        return stream_reply(list(answer.chunks()), request.params.get("alt") == "sse")
 
     def _authorize(self, request: Request) -> None:
         if not request.bearer:
             raise errors.no_credentials()
         if not self.oauth.knows(request.bearer):
             raise errors.bad_credentials()
-        for name in request.params:
-            if name not in SYSTEM_PARAMS:
-                text = f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter. '
-                raise errors.invalid_payload([("", f"{text}Field '{name}' could not be found in request message.")])
-
-    def _read(self, message: str, request: Request) -> Json:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip()
-        if request.body and kind != "application/json":
-            # A form type makes Google read the body as a form and not find the fields; own words.
-            raise errors.invalid(f"Invalid content type '{kind}': application/json is expected.")
-        return fields.read(message, request.body)
+        fields.check_params(request)
 
     # The model -----------------------------------------------------------------------------------------------------
 
@@ -168,9 +144,3 @@ class Google:
 
     def _user_setting(self, asked: Json) -> Json:
         return {"cloudaicompanionProject": self.settings.project, "freeTierDataCollectionOptin": False}
-
-
-def not_found_page(path: str) -> Reply:
-    """What a path outside every API gets: HTML, whatever the client accepts."""
-    text = f"<p><b>404.</b> That is an error.</p>\n<p>The requested URL <code>{escape(path)}</code> was not found on this server."
-    return html_reply(consent.page("Error 404 (Not Found)!!1", f"{text} That is all we know.</p>"), 404)

@@ -13,6 +13,14 @@ JSON_TYPE = "application/json; charset=UTF-8"
 SSE_TYPE = "text/event-stream"
 HTML_TYPE = "text/html; charset=UTF-8"
 
+COMMON_HEADERS = (
+    ("Server", "ESF"),
+    ("Vary", "Origin, X-Origin, Referer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("X-XSS-Protection", "0"),
+)
+
 
 @dataclass(eq=False)
 class Request:
@@ -80,6 +88,14 @@ def json_reply(
 ) -> Reply:
     named = {"Content-Type": content_type, **(headers or {})}
     return Reply(status, tuple(named.items()), (pretty(body),))
+
+
+def stream_reply(chunks: Sequence[Any], sse: bool) -> Reply:
+    """Without alt=sse the same messages come as one JSON array."""
+    if sse:
+        return Reply(200, (("Content-Type", SSE_TYPE),), sse_frames(chunks), stream=True)
+    frames = [(b"[" if i == 0 else b",\r\n") + compact(chunk) for i, chunk in enumerate(chunks)]
+    return Reply(200, (("Content-Type", JSON_TYPE),), (*frames, b"]"), stream=True)
 
 
 def html_reply(page: str, status: int = 200) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from gemini_proxy.emulator.strict_tools import has_tool
 Json = dict[str, Any]
 QUOTED = 400  # characters of the user's text that are said back
 COMMAND = "Reply exactly:"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 FLOURISH = "It comes in small pieces, with letters from elsewhere: café, 漢字, 🚀."
 
 
@@ -100,6 +102,19 @@ def plain_text(ask: Ask) -> list[Json] | None:
     return _text(f"{said}{_blobs(ask.turn[0])} {FLOURISH}{other}")
 
 
+def spoken(ask: Ask) -> list[Json] | None:
+    """Speech: 24,000 samples of 16 bits a second, here a tenth of a second of silence."""
+    if "AUDIO" not in ask.family.modalities:
+        return None
+    return [{"inlineData": {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": b64encode(bytes(4800)).decode()}}]
+
+
+def drawn(ask: Ask) -> list[Json] | None:
+    if "IMAGE" not in ask.family.modalities:
+        return None
+    return [{"text": "Here is a picture of the emulator's: "}, {"inlineData": {"mimeType": "image/png", "data": PIXEL}}]
+
+
 def _quote(text: str) -> str:
     return text if len(text) <= QUOTED else text[:QUOTED] + "…"
 
@@ -153,6 +168,8 @@ def _url_context(ask: Ask) -> Json:
 
 # The first that has something to say, says it.
 BEHAVIOURS: tuple[Callable[[Ask], list[Json] | None], ...] = (
+    spoken,
+    drawn,
     function_calls,
     exact_reply,
     json_answer,

@@ -19,6 +19,7 @@ class Family:
     levels: tuple[str, ...] = ()  # empty: thinkingLevel is refused
     gemini_3: bool = False  # signs calls, checks signatures, gives calls an id (protocol 8.1, 8.3)
     newest_flash: bool = False  # refuses penalties and a closing model turn (protocol 7.3)
+    modalities: tuple[str, ...] = ("TEXT",)  # of its answers; more than one may be asked for together
 
 
 PRO_25 = Family(budgets=(128, 32_768))
@@ -44,6 +45,13 @@ SERVED: dict[str, Family] = {
     "gemini-3.5-flash-lite": NEWEST_FLASH,
     "gemini-3.8-flash": NEWEST_FLASH,
 }
+IMAGE = Family(thinks_by_default=False, modalities=("TEXT", "IMAGE"))
+SPEECH = Family(thinks_by_default=False, modalities=("AUDIO",))
+MEDIA = {"gemini-2.5-flash-image": IMAGE, "gemini-2.5-flash-preview-tts": SPEECH}
+# The models of the public API that generate content; gemini-3-flash is a name of Code Assist's alone.
+PUBLIC: dict[str, Family] = {name: family for name, family in SERVED.items() if name != "gemini-3-flash"} | MEDIA
+# Models of the public API that embed -> whether a shortened vector still has length 1.
+EMBEDDING = {"gemini-embedding-001": False, "gemini-embedding-2": True}
 # What retrieveUserQuota lists; a preview id among them is what gives a client "preview access" (protocol 2.5).
 IN_QUOTA = (
     "gemini-2.5-flash",

@@ -162,6 +162,30 @@ MESSAGES: dict[str, dict[str, str]] = {
     "RecordMetrics": {"project": "string", "requestId": "string", "metadata": "ClientMetadata", "metrics": "[]Struct"},
 }
 
+# The public API: no envelope, and fewer fields than Vertex AI has (https://ai.google.dev/api/generate-content).
+_VERTEX_ONLY = ("routingConfig", "modelSelectionConfig", "audioTimestamp")
+MESSAGES |= {
+    "PublicGenerationConfig": {
+        name: kind for name, kind in MESSAGES["GenerationConfig"].items() if name not in _VERTEX_ONLY
+    },
+    "PublicSafetySetting": {"category": "HarmCategory", "threshold": "HarmBlockThreshold"},
+    "PublicGenerateContent": {
+        **{name: kind for name, kind in MESSAGES["Request"].items() if name not in ("labels", "sessionId")},
+        "model": "string",
+        "generationConfig": "PublicGenerationConfig",
+        "safetySettings": "[]PublicSafetySetting",
+    },
+    "PublicCountTokens": {"contents": "[]Content", "generateContentRequest": "PublicGenerateContent"},
+    "EmbedContent": {
+        "model": "string",
+        "content": "Content",
+        "taskType": "TaskType",
+        "title": "string",
+        "outputDimensionality": "int32",
+    },
+    "BatchEmbedContents": {"requests": "[]EmbedContent"},
+}
+
 ENUMS: dict[str, frozenset[str]] = {
     name: frozenset(words.split())
     for name, words in {
@@ -181,6 +205,8 @@ ENUMS: dict[str, frozenset[str]] = {
         "HarmBlockThreshold": "HARM_BLOCK_THRESHOLD_UNSPECIFIED BLOCK_LOW_AND_ABOVE BLOCK_MEDIUM_AND_ABOVE "
         "BLOCK_ONLY_HIGH BLOCK_NONE OFF",
         "HarmBlockMethod": "HARM_BLOCK_METHOD_UNSPECIFIED SEVERITY PROBABILITY",
+        "TaskType": "TASK_TYPE_UNSPECIFIED RETRIEVAL_QUERY RETRIEVAL_DOCUMENT SEMANTIC_SIMILARITY CLASSIFICATION "
+        "CLUSTERING QUESTION_ANSWERING FACT_VERIFICATION CODE_RETRIEVAL_QUERY",
         "IdeType": "IDE_UNSPECIFIED VSCODE INTELLIJ VSCODE_CLOUD_WORKSTATION INTELLIJ_CLOUD_WORKSTATION "
         "CLOUD_SHELL GEMINI_CLI",
         "Platform": "PLATFORM_UNSPECIFIED DARWIN_AMD64 DARWIN_ARM64 LINUX_AMD64 LINUX_ARM64 WINDOWS_AMD64",

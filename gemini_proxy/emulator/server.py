@@ -150,12 +150,16 @@ class Emulator:
 
     @property
     def secrets(self) -> set[str]:
-        """Every code and token that was issued: none of them may show up in a log or a saved flow."""
-        return set(self.google.oauth.issued)
+        """Every code, token and key that was issued: none of them may show up in a log or a saved flow."""
+        return set(self.google.oauth.issued) | self.google.public.keys
 
     def grant(self, client_id: str = "emulated-client", scope: str | None = None) -> dict[str, object]:
         """A token answer with a refresh token, as if the user had just allowed that client."""
         return self.google.grant(client_id, scope)
+
+    def api_key(self) -> str:
+        """A key of the public API, as if the user had just made one."""
+        return self.google.api_key()
 
     def expire_tokens(self) -> None:
         self.google.oauth.expire_access()

@@ -18,6 +18,7 @@ class Settings:
     token_lifetime: float = 3599
     rotate_refresh_token: bool = False
     any_token: bool = False  # take every bearer, as a client with a token from elsewhere needs
+    public_error: str = ""  # of every call to the public API: "suspended", or a row of public_errors.NAMED
     # The wire
     pace: float = 0.0  # seconds between the events of a stream
     first_byte_delay: float = 0.0

@@ -43,6 +43,11 @@ def check(envelope: Json, alternate: bool = False) -> None:
     request = envelope.get("request", {})
     if "cachedContent" in request:
         raise not_found()  # there is no way to make a cache on this service
+    check_request(request, family, alternate)
+
+
+def check_request(request: Json, family: Family, alternate: bool = False) -> None:
+    """The rules that Code Assist and the public API share."""
     check_contents(request, family)
     if alternate:
         check_alternation(request["contents"])
@@ -84,10 +89,10 @@ def _penalties(generation: Json, request: Json, family: Family) -> None:
 
 
 def _modalities(generation: Json, request: Json, family: Family) -> None:
-    asked = [word for word in generation.get("responseModalities", []) if word not in ("TEXT", "MODALITY_UNSPECIFIED")]
+    words = [word for word in generation.get("responseModalities", []) if word != "MODALITY_UNSPECIFIED"]
+    asked = [word for word in words or ["TEXT"] if word not in family.modalities]
     if asked:
-        words = ", ".join(asked).lower()
-        raise invalid(f"Model does not support the requested response modalities: {words}")
+        raise invalid(f"Model does not support the requested response modalities: {', '.join(asked).lower()}")
 
 
 def _response_format(generation: Json, request: Json, family: Family) -> None:

@@ -6,12 +6,12 @@ in a chunk of its own, reasons that Google adds over time, streams that stop wit
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.wire import AnswerPart, Candidate, GenerateContentResponse, UsageMetadata
-
-Reason = Literal["stop", "length", "blocked", "calls"]
+from gemini_proxy.gemini.events import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
+from gemini_proxy.gemini.partial_calls import PartialCall
+from gemini_proxy.gemini.wire import AnswerPart, Candidate, FunctionCall, GenerateContentResponse, UsageMetadata
 
 # Protocol 8.4, mapping A.4. An open set: what is not here counts as a stop, and the native word is told beside it.
 ENDS: dict[str, Reason] = {
@@ -46,78 +46,12 @@ BROKEN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    index: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Thought:
-    index: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function call: Google sends it whole, its arguments as an object. `id` and `signature` may be empty."""
-
-    index: int
-    name: str
-    args: dict[str, Any]
-    id: str = ""
-    signature: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The thought signature of what was said last; it often comes in a part of its own (C59, C96)."""
-
-    index: int
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """An image or sound, base64 as Google sends it."""
-
-    index: int
-    mime_type: str
-    data: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    index: int
-    mime_type: str
-    uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Code that Google ran, or what came out of it."""
-
-    index: int
-    language: str
-    text: str
-
-
-Event = Text | Thought | Call | Signature | Media | Link | Code
-
 # What a candidate tells about its answer as a whole: the last one wins, but log probabilities come with each chunk.
+# Members of a part that say nothing by themselves: searches and the like, as Google's own tools tell them to its own
+# clients, come again as grounding (C155).
+SILENT = ("text", "thought", "thoughtSignature", "partMetadata", "toolCall", "toolResponse")
 LOGPROBS = "logprobsResult"
 EXTRAS = ("groundingMetadata", "citationMetadata", "urlContextMetadata", LOGPROBS)
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How one candidate ended. `native` is Google's word, "" where only the prompt was judged."""
-
-    index: int
-    reason: Reason
-    native: str
-    message: str = ""
-    extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -129,6 +63,7 @@ class Turn:
     spoke: bool = False
     thought: bool = False
     called: bool = False
+    open: PartialCall | None = None
     extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -138,6 +73,7 @@ class Reader:
 
     usage: UsageMetadata | None = None
     model_version: str = ""
+    trace_id: str = ""
     warnings: list[str] = field(default_factory=list)
     _turns: dict[int, Turn] = field(default_factory=dict)
     _block: str = ""
@@ -148,6 +84,8 @@ class Reader:
             self.usage = usage
         if version := chunk.get("modelVersion"):
             self.model_version = version
+        if trace := chunk.get("traceId") or chunk.get("responseId"):
+            self.trace_id = trace
         if feedback := chunk.get("promptFeedback"):
             self._block = feedback.get("blockReason") or self._block
             self._block_message = feedback.get("blockReasonMessage") or self._block_message
@@ -173,17 +111,31 @@ class Reader:
 
     def _part(self, index: int, turn: Turn, part: AnswerPart) -> Iterator[Event]:
         signature = part.get("thoughtSignature") or ""
-        if call := part.get("functionCall"):
-            turn.called = True
-            yield Call(index, call.get("name") or "", call.get("args") or {}, call.get("id") or "", signature)
+        if (call := part.get("functionCall")) is not None:
+            yield from self._call(index, turn, call, signature)
             return
+        thought = part.get("thought") is True
         if text := part.get("text"):
-            yield self._words(index, turn, text, part.get("thought") is True)
+            yield self._words(index, turn, text, thought)
         elif other := self._other(index, part):
             turn.spoke = True
             yield other
-        if signature:
+        if signature and not thought:  # thoughts never go back to Google (C111), so neither does what signs them
             yield Signature(index, signature)
+
+    def _call(self, index: int, turn: Turn, call: FunctionCall, signature: str) -> Iterator[Event]:
+        if turn.open or call.get("willContinue"):
+            turn.open = turn.open or PartialCall()
+            turn.open.add(call, signature)
+            if call.get("willContinue"):
+                return
+            whole, turn.open = turn.open, None
+            call, signature = {"name": whole.name, "args": whole.args, "id": whole.id}, whole.signature
+        if name := call.get("name"):
+            turn.called = True
+            yield Call(index, name, call.get("args") or {}, call.get("id") or "", signature)
+        else:
+            self._warn("a function call without a name was skipped")
 
     def _words(self, index: int, turn: Turn, text: str, thought: bool) -> Event:
         if thought:
@@ -198,10 +150,12 @@ class Reader:
         if file := part.get("fileData"):
             return Link(index, file.get("mimeType") or "", file.get("fileUri") or "")
         if code := part.get("executableCode"):
-            return Code(index, (code.get("language") or "").lower(), code.get("code") or "")
+            told = {"executableCode": {**code}}
+            return Code(index, (code.get("language") or "").lower(), code.get("code") or "", told)
         if result := part.get("codeExecutionResult"):
-            return Code(index, "", result.get("output") or result.get("outcome") or "")
-        if unknown := [name for name in part if name not in ("text", "thought", "thoughtSignature")]:
+            output = result.get("output") or result.get("outcome") or ""
+            return Code(index, "", output, {"codeExecutionResult": {**result}})
+        if unknown := [name for name in part if name not in SILENT]:
             self._warn(f"a part of unknown kind ({unknown[0]}) was skipped")
         return None
 
@@ -215,7 +169,7 @@ class Reader:
         return End(0, "blocked", "", self._block_message or f"Google refused the prompt ({self._block}).")
 
     def _end(self, index: int, turn: Turn) -> End:
-        if not turn.reason:
+        if not turn.reason or (turn.open and ENDS.get(turn.reason, "stop") == "stop"):
             text = "Google's answer ended before it was complete. What came so far is not the whole answer; try again."
             raise ProxyError(502, "upstream_incomplete", text, retry=True)
         if turn.reason in BROKEN and not turn.called:

@@ -68,6 +68,8 @@ class FunctionCall(TypedDict, total=False):
     name: str | None
     args: dict[str, Any] | None
     id: str | None
+    partialArgs: Any
+    willContinue: bool | None
 
 
 @_lenient
@@ -149,6 +151,7 @@ class GenerateContentResponse(TypedDict, total=False):
     usageMetadata: UsageMetadata | None
     modelVersion: str | None
     responseId: str | None
+    traceId: str | None  # of Code Assist's envelope, put in here by whoever opens it
 
 
 RESPONSE = TypeAdapter(GenerateContentResponse)

@@ -28,6 +28,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1.25rem;
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 a { color: var(--accent); }
+blockquote { margin: 1rem 0; padding: .1rem 0 .1rem 1rem; border-left: 3px solid var(--line); color: var(--soft); }
 .button { display: inline-block; margin-top: .75rem; padding: .6rem 1.4rem; border: 0; border-radius: 999px;
   background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600; text-decoration: none; cursor: pointer; }
 footer { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .85rem; }
@@ -55,6 +56,9 @@ TITLES = {
 }
 
 
+AGAIN = {"account_not_eligible": "Use another account", "validation_required": "Try again"}
+
+
 def page(title: str, body: str, mark: str = "plain") -> bytes:
     """`body` is HTML, `title` is text, `mark` one of good, bad and plain."""
     return (
@@ -77,6 +81,12 @@ def paragraph(text: str) -> str:
     return f"<p>{''.join(parts)}{escape(text[end:])}</p>"
 
 
+def _line(text: str) -> str:
+    """A line of a refusal; Google's own words look like a quotation."""
+    shown = paragraph(text)
+    return f"<blockquote>{shown}</blockquote>" if text.startswith("Google says: ") else shown
+
+
 def account(token: Token, project: str = "") -> str:
     """Whose sign-in it is; `project` is the configured one, which goes before the one in the sign-in."""
     rows = {"Account": token.email, "Project": project or token.project_id, "Tier": token.tier}
@@ -90,6 +100,6 @@ def button(text: str, address: str) -> str:
 
 def refused(error: ProxyError, again: str = "", above: str = "") -> bytes:
     """What went wrong and what to do; `again` is the address that begins anew, `above` HTML that goes before."""
-    body = above + "".join(map(paragraph, error.message.splitlines()))
-    body += button("Start again", again) if again else ""
+    body = above + "".join(map(_line, error.message.splitlines()))
+    body += button(AGAIN.get(error.code, "Start again"), again) if again else ""
     return page(TITLES.get(error.code, "The sign-in did not work"), body, "bad")

@@ -75,6 +75,9 @@ class TokenStore:
         """Raises ProxyError where a sign-in could not be kept whatever Google says."""
         if self.path.is_dir():
             raise self._trouble("written", IsADirectoryError(errno.EISDIR, ""))
+        folder = self._target().parent
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise self._trouble("written", PermissionError(errno.EACCES, ""))
 
     def delete(self) -> None:
         """Forgets the sign-in. Raises ProxyError `token_store_error`."""

@@ -17,15 +17,20 @@ PACE = 0.06  # seconds between chunks, so that a person sees a stream
 
 
 class Demo:
+    """`settings` are the user's with the emulator in Google's places, `url` is where it is."""
+
     def __init__(self, settings: Settings) -> None:
         self._emulator = Emulator(pace=PACE).start()
+        self.url = self._emulator.url
         self._folder = TemporaryDirectory(prefix="gemini-proxy-demo-")
         self.settings = replace(
             settings,
-            code_assist_endpoint=self._emulator.url,
-            google_url=self._emulator.url,
+            code_assist_endpoint=self.url,
+            google_url=self.url,
+            google_api_key=self._emulator.api_key(),
             token_store=Path(self._folder.name) / "tokens.json",
             project="",
+            access_token="",
         )
         google = self._emulator.settings
         token = Token.from_answer(self._emulator.grant(settings.client_id), time.time())

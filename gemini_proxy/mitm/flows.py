@@ -1,30 +1,31 @@
 """mitmproxy's messages to and from the plain values that the rest of the house knows."""
 
+import re
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
-from mitmproxy import http
+from mitmproxy import connection, http
 
 from gemini_proxy.exchange import HttpRequest
 from gemini_proxy.http import Answer, ClientRequest
 
-
 HIDDEN = "***"
 SECRET_HEADERS = ("authorization", "cookie", "x-api-key", "x-goog-api-key")
+SECRET_QUERY = re.compile(r"([?&]key=)[^&#]*", re.IGNORECASE)
 
 
 def client_request(flow: http.HTTPFlow) -> ClientRequest:
+    """The body is as it came, compressed where the client compressed it."""
     request = flow.request
     headers = {name.lower(): value for name, value in request.headers.items(multi=True)}
-    return ClientRequest(
-        request.method,
-        request.path,
-        headers,
-        request.get_content(strict=False) or b"",
-        str(flow.client_conn.peername[0]),
-    )
+    headers["host"] = ", ".join(request.headers.get_all("host")) or request.host_header or ""  # two are no name at all
+    target = request.path
+    if not request.is_http2 and not request.is_http3 and request.authority:
+        target = f"{request.scheme}://{request.authority}{request.path}"  # absolute-form is for proxies (C238)
+    return ClientRequest(request.method, target, headers, request.raw_content or b"", str(flow.client_conn.peername[0]))
 
 
 def put(request: HttpRequest, flow: http.HTTPFlow) -> None:
@@ -55,20 +56,22 @@ def is_event_stream(response: http.Response | None) -> TypeGuard[http.Response]:
 
 @dataclass(frozen=True)
 class Framing:
-    """How the client's HTTP version and its Connection header want an answer framed. Read before `put`."""
+    """How the client's HTTP version and its Connection header want an answer framed, and what its Origin adds.
+    Read before `put`."""
 
     version: str
     close: bool
+    cors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, flow: http.HTTPFlow) -> "Framing":
+    def of(cls, flow: http.HTTPFlow, cors: Mapping[str, str]) -> "Framing":
         close = "close" in flow.request.headers.get("connection", "").lower()
-        return cls(flow.request.http_version, close or flow.request.http_version == "HTTP/1.0")
+        return cls(flow.request.http_version, close or flow.request.http_version == "HTTP/1.0", cors)
 
     def headers(self, *, length_known: bool) -> dict[str, str]:
         if not self.version.startswith("HTTP/1"):
-            return {}
-        headers = {"connection": "close"} if self.close else {}
+            return dict(self.cors)
+        headers = {**self.cors, **({"connection": "close"} if self.close else {})}
         if not length_known and self.version != "HTTP/1.0":
             headers["transfer-encoding"] = "chunked"  # else a stream that was cut looks complete to the client
         return headers
@@ -81,15 +84,34 @@ def hide_secrets(flow: http.HTTPFlow) -> None:
             flow.request.headers[name] = HIDDEN
     if flow.request.path.startswith("/auth/"):
         flow.request.path = flow.request.path.partition("?")[0]
+    elif "?" in flow.request.path:
+        flow.request.path = SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", flow.request.path)
 
 
-def answer_with(flow: http.HTTPFlow, answer: Answer, framing: Framing | None = None) -> None:
-    """Sets a whole answer. HEAD gets its headers alone; `framing` is needed where the request was replaced."""
-    own = framing.headers(length_known=True) if framing else {}
-    length = str(len(answer.body))
+def answer_with(flow: http.HTTPFlow, answer: Answer, framing: Framing) -> None:
+    """Sets a whole answer. HEAD gets its headers alone."""
+    own = framing.headers(length_known=True)
+    if answer.status != 204:
+        own["content-length"] = str(len(answer.body))
     body = b"" if flow.request.method == "HEAD" else answer.body
     flow.response = http.Response.make(answer.status, body)
-    flow.response.headers = headers_from({**answer.headers, **own, "content-length": length, "x-request-id": flow.id})
+    flow.response.headers = headers_from({**answer.headers, **own, "x-request-id": flow.id})
+
+
+def outcome(flow: http.HTTPFlow) -> int:
+    """The status that the client got, 499 where it was gone."""
+    if flow.error is not None and not flow.client_conn.connected:
+        return 499
+    return flow.response.status_code if flow.response is not None else 499
+
+
+def nobody_s() -> http.HTTPFlow:
+    """A flow for a request that could not even be read."""
+    address = ("", 0)
+    client = connection.Client(peername=address, sockname=address, timestamp_start=time.time())
+    flow = http.HTTPFlow(client, connection.Server(address=None))
+    flow.request = http.Request.make("GET", "http://unreadable/")
+    return flow
 
 
 def begin_stream(flow: http.HTTPFlow, headers: Mapping[str, str], framing: Framing) -> None:

@@ -1,15 +1,34 @@
-"""Lets an answer of ours stand where mitmproxy would write its own HTML page for an upstream that failed.
+"""Lets answers of ours stand where mitmproxy would write its own HTML pages, and gives an upstream only so much time.
 
-mitmproxy writes that page below all hooks: `error` comes before it and cannot replace it. The one public door is the
-`next_layer` hook, which chooses the layers of a connection. Ours differ in one point: an `error` hook may set
-`flow.response`, and the client gets it; and a body that breaks off is ended through the stream callable, which knows
-how to say so, instead of by closing the connection.
+mitmproxy writes those pages below all hooks: `error` comes before them and cannot replace them. The one public door is
+the `next_layer` hook, which chooses the layers of a connection. Ours differ in this:
+
+- What mitmproxy would say as a page, the client hears in our words: an upstream that failed, a request that is too large
+  or malformed.
+- The head of a stream waits for its first bytes: an error that comes first still gets its own status.
+- A body that breaks off is ended through the stream callable, which knows how to say so, instead of by closing the
+  connection.
+- A clock for each connection ends what takes too long. It ticks with `RequestWakeup`, mitmproxy's own timer for layers,
+  and ends a connection with `CloseConnection`: both work in 11 and 12, in any phase. (The other way, cancelling
+  `proxyserver.connections[client.id].transports[server].handler`, ends a connection too, but all streams in it.)
 """
 
-from mitmproxy import ctx, flow
-from mitmproxy.proxy import events, layer
+import time
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from mitmproxy import ctx, flow, http
+from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layer import NextLayer
-from mitmproxy.proxy.layers.http import DropStream, HttpLayer, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    HttpLayer,
+    HttpStream,
+    RegisterHttpConnection,
+    SendHttp,
+)
 from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
@@ -19,53 +38,226 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 
+from gemini_proxy.mitm import network
+from gemini_proxy.mitm.calls import Body
+from gemini_proxy.mitm.heads import AnsweringServer
+
+TICK = 1.0  # seconds between looks at the clock
+BEAT = 15.0  # seconds of silence in a stream after which the client gets a comment: some give up after 30
+CONNECT_LIMIT = 30.0  # seconds for DNS, TCP and TLS
+LINGER = 2.0  # seconds in which a client may go on sending a body that was refused: closing at once cuts our answer
+WATCHED = ("state_wait_for_response_headers", "state_consume_response_body", "state_stream_response_body")
+
+Commands = Generator[commands.Command, Any, Any]
+Page = Callable[[http.HTTPFlow | None, int, str], http.Response]
+
+
+@dataclass
+class House:
+    """What the layers need of the addon: its words for a page of mitmproxy's, and its limits in seconds."""
+
+    page: Page
+    first_byte_limit: Callable[[], float]
+    idle_limit: Callable[[], float]
+
+
+class Tick(events.Event):
+    """The clock of the connection, for each of its streams."""
+
 
 class AnsweringStream(HttpStream):
     """One request on a connection."""
+
+    house: House
+    heard = 0.0  # when the upstream last said something
+    told = 0.0  # when the client last heard something
+    held: ResponseHeaders | None = None  # the head of a stream that has not begun
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, Tick):
+            yield from self._translated(self._look_at_the_clock())
+            return
+        if isinstance(event, ResponseHeaders | ResponseData):
+            self.heard = time.monotonic()
+        yield from self._translated(super()._handle_event(event))
+
+    def _translated(self, own: Commands) -> Commands:
+        """mitmproxy's commands with our words for its pages; blocking ones get their answers."""
+        reply = None
+        while True:
+            try:
+                command = own.send(reply)
+            except StopIteration:
+                return
+            reply = None
+            if isinstance(command, SendHttp) and command.connection is self.context.client:
+                yield from self._to_client(command)
+            else:
+                reply = yield command
+
+    def _to_client(self, command: SendHttp) -> Commands:
+        event = command.event
+        if isinstance(event, ResponseProtocolError):
+            yield from self._instead_of_page(command, event)
+            return
+        if isinstance(event, ResponseHeaders) and self._body() is not None:
+            self.held = event
+            return
+        if self.held is not None and (yield from self._begin(isinstance(event, ResponseData))):
+            return
+        self.told = time.monotonic()
+        yield command
+
+    def _begin(self, is_data: bool) -> Generator[commands.Command, Any, bool]:
+        """Sends the head that was held. True where a refusal went out in place of the data."""
+        held, self.held = self.held, None
+        body = self._body()
+        assert held is not None
+        refused = body is not None and body.refuse()
+        assert self.flow.response is not None
+        held = ResponseHeaders(self.stream_id, self.flow.response, end_stream=False) if refused else held
+        yield SendHttp(held, self.context.client)
+        if refused and self.flow.response.raw_content:
+            yield SendHttp(ResponseData(self.stream_id, self.flow.response.raw_content), self.context.client)
+        return refused and is_data
+
+    def _instead_of_page(self, command: SendHttp, event: ResponseProtocolError) -> Commands:
+        status = _status(event)
+        begun = self.server_state in (self.state_stream_response_body, self.state_done) and self.held is None
+        if status is None or begun or not self.context.client.state & ConnectionState.CAN_WRITE:
+            yield command
+            return
+        self.held = None
+        if self.flow.response is None or self.flow.response.headers.get("x-request-id") != self.flow.id:  # not ours
+            self.flow.response = self.house.page(self.flow, status, event.message)
+        yield from self._send_whole(self.flow.response)
+        if self.client_state != self.state_done:
+            yield Linger(self.context.client)
+
+    def _send_whole(self, response: http.Response) -> Commands:
+        content = response.raw_content
+        yield SendHttp(ResponseHeaders(self.stream_id, response, not content), self.context.client)
+        if content:
+            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def handle_protocol_error(
         self, event: RequestProtocolError | ResponseProtocolError
     ) -> layer.CommandGenerator[None]:
         if not isinstance(event, ResponseProtocolError) or self.client_state != self.state_done:
             yield from super().handle_protocol_error(event)
-        elif self.server_state == self.state_wait_for_response_headers:
+        elif self.server_state in (self.state_wait_for_response_headers, self.state_consume_response_body):
             yield from self._answer(event)
-        elif self.server_state == self.state_stream_response_body and self._is_ours():
+        elif self.server_state in (self.state_done, self.state_errored):
+            return  # it has its answer: this is the echo of a connection that we ended, heard while a hook ran
+        elif self.server_state == self.state_stream_response_body and (body := self._body()) is not None:
+            body.broke(network.error_from(event.message))
             yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
         else:
             yield from super().handle_protocol_error(event)
 
-    def _is_ours(self) -> bool:
-        return self.flow.response is not None and callable(self.flow.response.stream)
+    def _body(self) -> Body | None:
+        stream = self.flow.response.stream if self.flow.response is not None else None
+        return stream if isinstance(stream, Body) else None
 
     def _answer(self, event: ResponseProtocolError) -> layer.CommandGenerator[None]:
+        """As `super`, but what the `error` hook put in the flow is the answer."""
+        self.flow.response = None  # half of what Google said
         self.flow.error = flow.Error(event.message)
         yield HttpErrorHook(self.flow)
         if (yield from self.check_killed(False)):
             return
-        if self.flow.response is None:
-            yield SendHttp(event, self.context.client)
-            self.server_state = self.state_errored
-            self.flow.live = False
-            yield DropStream(self.stream_id)
+        yield SendHttp(event, self.context.client)
+        self.server_state = self.state_errored
+        self.flow.live = False
+        yield DropStream(self.stream_id)
+
+    def make_server_connection(self) -> layer.CommandGenerator[bool]:
+        connected = yield from super().make_server_connection()
+        self.heard = time.monotonic()
+        return connected
+
+    def _look_at_the_clock(self) -> Commands:
+        now = time.monotonic()
+        if self.heard == 0.0 or self.server_state.__name__ not in WATCHED:
             return
-        content = self.flow.response.raw_content
-        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, not content), self.context.client)
-        if content:
-            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
-        self.server_state = self.state_done
-        yield from self.flow_done()
+        waiting = self.server_state == self.state_wait_for_response_headers
+        limit = self.house.first_byte_limit() if waiting else self.house.idle_limit()
+        if now - self.heard > limit:
+            yield from self._give_up(network.FIRST_BYTE_TIMEOUT if waiting else network.IDLE_TIMEOUT)
+        elif self.server_state == self.state_stream_response_body and now - max(self.told, self.heard) > BEAT:
+            for comment in body.beat() if (body := self._body()) is not None else []:
+                yield SendHttp(ResponseData(self.stream_id, comment), self.context.client)
+
+    def _give_up(self, why: str) -> Commands:
+        # The codes are the classes' own defaults, an int in mitmproxy 11 and an enum in 12.
+        gone = RequestProtocolError(self.stream_id, why, RequestProtocolError.code)
+        yield SendHttp(gone, self.context.server)  # closes an HTTP/1 connection, resets an HTTP/2 stream
+        yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, why, ResponseProtocolError.code))
+
+
+class Linger(commands.ConnectionCommand):
+    """For our layer alone: close the client's connection a little later."""
 
 
 class AnsweringLayer(HttpLayer):
     """One client connection."""
 
+    house: House
+    clock: commands.RequestWakeup | None = None
+    closing: float | None = None
+    overdue: Collection[Connection] = ()  # those that did not come about in time
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Wakeup) and event.command is self.clock:
+            self.clock = None
+            yield from self._tick()
+            return
+        if isinstance(event, events.Start) and self.context.client.alpn in (None, b"", b"http/1.1", b"http/1.0"):
+            server = AnsweringServer(self.context.fork())
+            server.page = self.house.page
+            self.connections.setdefault(self.context.client, server)
+        yield from super()._handle_event(event)
+
+    def event_to_child(self, child: layer.Layer, event: events.Event) -> layer.CommandGenerator[None]:
+        for command in super().event_to_child(child, event):
+            if isinstance(command, Linger):
+                self.closing = time.monotonic() + LINGER
+                yield from self._wind()
+            else:
+                yield command
+
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
-        self.streams[stream_id] = AnsweringStream(self.context.fork(), stream_id)
-        yield from self.event_to_child(self.streams[stream_id], events.Start())
+        stream = AnsweringStream(self.context.fork(), stream_id)
+        stream.house = self.house
+        self.streams[stream_id] = stream
+        yield from self.event_to_child(stream, events.Start())
+        yield from self._wind()
+
+    def register_connection(self, command: RegisterHttpConnection) -> layer.CommandGenerator[None]:
+        if command.err and command.connection in self.overdue:
+            command.err = network.CONNECT_TIMEOUT
+        yield from super().register_connection(command)
+
+    def _wind(self) -> Commands:
+        if self.clock is None:
+            self.clock = commands.RequestWakeup(TICK)
+            yield self.clock
+
+    def _tick(self) -> Commands:
+        limit = min(CONNECT_LIMIT, self.house.first_byte_limit())
+        self.overdue = [c for c, waiting in self.waiting_for_establishment.items() if waiting and _age(c) > limit]
+        for connection in self.overdue:
+            yield commands.CloseConnection(connection)
+        for stream in list(self.streams.values()):
+            yield from self.event_to_child(stream, Tick())
+        if self.closing is not None and time.monotonic() > self.closing:
+            yield commands.CloseConnection(self.context.client)
+        elif self.streams or self.closing is not None:
+            yield from self._wind()
 
 
-def let_us_answer(next_layer: NextLayer) -> None:
+def let_us_answer(next_layer: NextLayer, house: House) -> None:
     """Chooses the layers that mitmproxy would choose, with ours for HTTP. Scripts are asked before its own chooser,
     which leaves alone what is chosen. The class is changed in place: a second layer object would stay behind in the
     connection's context, where mitmproxy looks layers up by position."""
@@ -76,4 +268,17 @@ def let_us_answer(next_layer: NextLayer) -> None:
     while below is not None:
         if type(below) is HttpLayer:
             below.__class__ = AnsweringLayer
+        if isinstance(below, AnsweringLayer):
+            below.house = house
         below = getattr(below, "child_layer", None)
+
+
+def _status(event: ResponseProtocolError) -> int | None:
+    """The status of mitmproxy's page, None where it only closes the connection."""
+    code: Any = event.code
+    status: int | None = code if isinstance(code, int) else code.http_status_code()
+    return None if status == 204 else status
+
+
+def _age(connection: Connection) -> float:
+    return time.time() - (connection.timestamp_start or time.time())

@@ -6,7 +6,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import mode_specs
 
-from gemini_proxy.settings import CODE_ASSIST, SETTINGS, Settings, SettingsError, environment, is_loopback, resolve
+from gemini_proxy.settings import SETTINGS, Settings, SettingsError, environment, is_loopback, resolve
 
 OPTIONAL_STR = cast(type, Optional[str])  # noqa: UP045 - the spelling that mitmproxy knows
 
@@ -39,14 +39,12 @@ def settings_from_options() -> Settings:
     return settings
 
 
-def target(settings: Settings) -> str:
-    """Base URL of the Code Assist calls: the setting, else the target of reverse mode, else Google."""
-    if settings.code_assist_endpoint:
-        return settings.code_assist_endpoint
+def target() -> str:
+    """Base URL of the reverse mode's target; empty in any other mode."""
     for mode in map(mode_specs.ProxyMode.parse, ctx.options.mode):
         if isinstance(mode, mode_specs.ReverseMode):
             return _url(mode)
-    return CODE_ASSIST
+    return ""
 
 
 def _url(mode: mode_specs.ReverseMode) -> str:
@@ -54,5 +52,5 @@ def _url(mode: mode_specs.ReverseMode) -> str:
     if mode.scheme not in ("http", "https"):
         raise exceptions.OptionsError(f"Use reverse:https://HOST, not reverse:{mode.scheme}://.")
     if mode.scheme == "http" and not is_loopback(host):
-        raise exceptions.OptionsError("Plain http would send your Google token unprotected: use reverse:https://.")
+        raise exceptions.OptionsError("Plain http would send your Google credential unprotected: use reverse:https://.")
     return f"{mode.scheme}://{f'[{host}]' if ':' in host else host}:{port}"

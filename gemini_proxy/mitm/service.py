@@ -5,19 +5,21 @@ import logging
 from gemini_proxy import guard
 from gemini_proxy.dialects import dialects
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Dialect, Upstream
+from gemini_proxy.exchange import Ask, Dialect, HttpRequest, Upstream
 from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.google_login.flow import Google
+from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.source import TokenSource
-from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.mitm import api_key
 from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
-from gemini_proxy.mitm.local import health
+from gemini_proxy.mitm.earlier import ask_earlier
+from gemini_proxy.mitm.local import health, ready
 from gemini_proxy.remote_media import Fetcher
 from gemini_proxy.settings import Settings
-from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
+from gemini_proxy.upstreams import Needs, choose, endpoint_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,47 +30,90 @@ LEGAL = (
 )
 DEMO = "DEMO: a built-in emulator answers, not Google. No model is asked and nothing leaves this machine."
 NO_KEY = "PROXY_API_KEY is not set: whatever runs on this machine can use the proxy, and other machines cannot."
+NO_ORIGINS = "GEMINI_ALLOWED_ORIGINS has no effect without PROXY_API_KEY: no web page may use a proxy without a key."
 
 
 class Service:
-    """`target` is the base URL of Code Assist, `port` the one the proxy listens on."""
+    """`target` is the base URL of reverse mode or empty, `port` the one the proxy listens on."""
 
     def __init__(self, settings: Settings, target: str, port: int) -> None:
+        self._choice = choose(settings, target)
         self._demo = Demo(settings) if settings.demo else None
         if self._demo is not None:
-            settings = self._demo.settings
-            target = settings.code_assist_endpoint
+            settings, target = self._demo.settings, self._demo.url
+        endpoint = endpoint_of(self._choice, target)
         self.settings = settings
+        self.guard = guard.Guard(settings.api_key, settings.allowed_hosts, settings.allowed_origins)
         self._http = HttpClient()
-        store, google = TokenStore(settings.token_store), Google.from_settings(settings)
+        store, google = store_of(settings), Google.from_settings(settings)
         self._tokens = TokenSource(store, google, self._http, f"http://127.0.0.1:{port}/auth/login")
-        self._pages = AuthPages(settings, self._tokens, store, google, self._http, target, port)
+        self._pages = AuthPages(
+            settings, self._tokens, store, google, self._http, settings.code_assist_endpoint or endpoint, port
+        )
         self._memory = SignatureMemory(None if settings.demo else settings.state_directory / "signatures.sqlite")
-        self.dialects: tuple[Dialect, ...] = dialects(settings, self._memory)
+        self._running = self._choice.start(Needs(settings, endpoint, self._tokens, self._send))
+        self.upstream: Upstream = self._running.upstream
+        self.dialects: tuple[Dialect, ...] = dialects(settings, self._memory, self._running.models)
         self.fetcher = Fetcher(settings.remote_media)
-        self.upstream: Upstream = CodeAssist(target, self._tokens, settings.project, settings.user_agent)
 
     def announce(self) -> None:
         """Says at start what a user has to know."""
-        logger.warning("%s", DEMO if self._demo is not None else LEGAL)
+        if self._demo is not None or self._choice.signs_in:
+            logger.warning("%s", DEMO if self._demo is not None else LEGAL)
+        elif (obstacle := self._running.obstacle()) is not None:
+            logger.warning("%s", obstacle.message)
         if not self.settings.api_key:
             logger.warning(NO_KEY)
+            if self.settings.allowed_origins:
+                logger.warning(NO_ORIGINS)
 
     async def answer(self, request: ClientRequest) -> Answer | None:
         """What is answered here, None where a dialect has to. Raises ProxyError for a client that may not ask."""
+        if not request.path:  # absolute-form and the like: for whom it is meant, nobody knows
+            raise unknown_path(request)
+        # The pages of /auth have rules of their own.
+        if not request.path.startswith("/auth/") or request.path == "/auth/status":
+            self.guard.check_host(request)
+            self.guard.check_origin(request)
+            if (answer := self.guard.preflight(request)) is not None:
+                return answer
         if (answer := health(request)) is not None:
+            return answer
+        if self._choice.signs_in:
+            answer = await ready(request, self._tokens, self.settings.project)
+        else:
+            answer = api_key.page(request, self._choice.name, self._running.obstacle())
+        if answer is not None:
             return answer
         guard.check_peer(request, self.settings.api_key)
         if (answer := await self._pages.answer(request)) is not None:
             return answer
-        if request.path.startswith("/v1/"):
+        if request.path.startswith("/v1/") and not self._client_key(request):
             guard.check_key(request, self.settings.api_key)
+        if request.path.startswith("/v1/models"):
+            await self._running.refresh()
         return None
+
+    async def prepared(self, ask: Ask, request: ClientRequest) -> Ask:
+        """The ask with all that has to be there before its call: media, a key, the answers to earlier calls."""
+        await self.fetcher.fill(ask)
+        ask = api_key.with_key(ask, self._client_key(request))
+        await ask_earlier(ask, self.upstream, self._send)
+        return ask
+
+    def _client_key(self, request: ClientRequest) -> str:
+        allowed = self.settings.allow_client_key and not self._choice.signs_in
+        return api_key.client_key(request) if allowed else ""
+
+    async def _send(self, request: HttpRequest) -> tuple[int, bytes]:
+        reply = await self._http.send(request.method, request.url, request.headers, request.body)
+        return reply.status, reply.body
 
     def dialect(self, request: ClientRequest) -> Dialect | None:
         return next((dialect for dialect in self.dialects if dialect.speaks(request)), None)
 
     async def close(self) -> None:
+        await self._running.aclose()
         await self._tokens.aclose()
         await self._http.aclose()
         self._memory.close()

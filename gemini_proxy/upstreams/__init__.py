@@ -50,7 +50,9 @@ class Choice:
 
 
 def _code_assist(needs: Needs) -> Running:
-    return Running(CodeAssist(needs.endpoint, needs.tokens, needs.settings.project, needs.settings.user_agent))
+    settings = needs.settings
+    endpoint = settings.code_assist_endpoint or needs.endpoint
+    return Running(CodeAssist(endpoint, needs.tokens, settings.project, settings.user_agent))
 
 
 def _gemini_api(needs: Needs) -> Running:

@@ -192,7 +192,7 @@ def test_user_setting() -> None:
         ("GET", "/v1internal:generateContent"),
         ("GET", "/v1internal:streamGenerateContent"),
         ("POST", "/v1internal/models:generateContent"),
-        ("POST", "/v1beta/models/gemini-2.5-pro:generateContent"),
+        ("POST", "/v1beta/tunedModels/mine:generateContent"),
         ("POST", "/v1/chat/completions"),
         ("GET", "/<script>"),
     ],

@@ -66,11 +66,12 @@ def running(
     mode: str = TARGET,
     env: Mapping[str, str] | None = None,
     port: int | None = None,
+    script: Path = ROOT / "addon.py",
 ) -> Iterator[Proxy]:
     """`python -m mitmproxy` as the `mitmdump` command runs it, in `folder`; ends when the block does."""
     port = port or free_port()
     command = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
-    command += ["-s", str(ROOT / "addon.py"), "--mode", mode, *arguments]
+    command += ["-s", str(script), "--mode", mode, *arguments]
     log_file = folder / f"mitmdump-{port}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(

@@ -3,6 +3,8 @@
 Both are made of the same deltas: a stream sends each, a whole answer puts them together, so the two cannot drift.
 """
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +13,13 @@ from pydantic_core import to_json
 
 from gemini_proxy import sse
 from gemini_proxy.dialects.openai_chat.deltas import Delta, Deltas, Voice
-from gemini_proxy.dialects.openai_chat.errors import error_object
 from gemini_proxy.dialects.openai_chat.logprobs import logprobs_from
 from gemini_proxy.dialects.openai_chat.usage import usage_from
+from gemini_proxy.dialects.openai_errors import error_object
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.answer import LOGPROBS, End, Reader
+from gemini_proxy.exchange import header_text
+from gemini_proxy.gemini.answer import LOGPROBS, Reader
+from gemini_proxy.gemini.events import End
 from gemini_proxy.gemini.wire import GenerateContentResponse
 
 STREAM_HEADERS = {
@@ -38,12 +42,14 @@ class Head:
 class Telling:
     """One answer on its way: what is read, how it is said, what the client should be warned of.
 
-    `check` judges the finished text of a choice ("" if it is as asked for), for structured output.
+    `check` judges the finished text of a choice ("" if it is as asked for), for structured output; `must_call` is set
+    where the client wants nothing but a tool call.
     """
 
     head: Head
     voice: Voice
     check: Callable[[str], str] | None = None
+    must_call: bool = False
     include_usage: bool = False
     reader: Reader = field(default_factory=Reader)
     deltas: Deltas = field(init=False)
@@ -60,7 +66,14 @@ class Telling:
         for end in ends:
             if self.check and end.reason == "stop" and (complaint := self.check(self.deltas.text(end.index))):
                 self.deltas.warnings.append(f"the answer is not what response_format asks for: {complaint}")
+            if self.must_call and end.reason == "stop" and not self.deltas.has_called(end.index):  # C161
+                self.deltas.warnings.append("tool_choice_not_honoured: the model answered without the tool call")
         return ends
+
+    def ending(self, end: End) -> dict[str, Any]:
+        """How a choice ended, in OpenAI's word and in Google's."""
+        more = {"native_finish_message": end.message} if end.message and end.native else {}  # C39
+        return {"finish_reason": self.deltas.finish(end.reason), "native_finish_reason": end.native or None, **more}
 
 
 class StreamRenderer:
@@ -68,8 +81,8 @@ class StreamRenderer:
 
     def __init__(self, telling: Telling) -> None:
         head = telling.head
-        common = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
-        self._head = b"data: " + to_json(common)[:-1]
+        self._common = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
+        self._head = b""
         self._tail = (b',"usage":null' if telling.include_usage else b"") + b"}\n\n"  # C68, C69
         self._telling = telling
         self._opened: set[int] = set()
@@ -95,7 +108,7 @@ class StreamRenderer:
             frames.append(self._last(end))  # on its own, after the last tool call: SDK helpers lose that one otherwise
         usage = self._telling.reader.usage
         if self._telling.include_usage and usage is not None:
-            frames.append(self._head + b',"choices":[],"usage":' + to_json(usage_from(usage)) + b"}\n\n")
+            frames.append(self._start() + b',"choices":[],"usage":' + to_json(usage_from(usage)) + b"}\n\n")
         return [*frames, sse.DONE]
 
     def fail(self, error: ProxyError) -> list[bytes]:
@@ -108,14 +121,21 @@ class StreamRenderer:
             frames.append(self._frame(index, b'{"role":"assistant","content":""}'))
         return [*frames, self._frame(index, to_json(delta, inf_nan_mode="null"))] if delta else frames
 
+    def _start(self) -> bytes:
+        """What all frames begin with, settled with the first one: then Google has said which model it is (C52)."""
+        if not self._head:
+            version = self._telling.reader.model_version
+            common = {**self._common, "system_fingerprint": version} if version else self._common
+            self._head = b"data: " + to_json(common)[:-1]
+        return self._head
+
     def _frame(self, index: int, delta: bytes, end: bytes = b',"finish_reason":null}]') -> bytes:
-        return b'%s,"choices":[{"index":%d,"delta":%s%s%s' % (self._head, index, delta, end, self._tail)
+        return b'%s,"choices":[{"index":%d,"delta":%s%s%s' % (self._start(), index, delta, end, self._tail)
 
     def _last(self, end: End) -> bytes:
-        more: dict[str, Any] = {"finish_reason": self._telling.deltas.finish(end.reason)}
+        more = self._telling.ending(end)
         if logprobs := logprobs_from(end.extras.get(LOGPROBS)):
             more["logprobs"] = logprobs
-        more["native_finish_reason"] = end.native or None
         return self._frame(end.index, b"{}", b"," + to_json(more, inf_nan_mode="null")[1:] + b"]")
 
 
@@ -125,14 +145,20 @@ class WholeRenderer:
     def __init__(self, telling: Telling) -> None:
         self._telling = telling
         self._messages: dict[int, Message] = {}
+        self._natives: list[str] = []
 
     @property
     def warnings(self) -> list[str]:
         return self._telling.warnings
 
     def headers(self) -> Mapping[str, str]:
-        version = self._telling.reader.model_version
-        return {"content-type": "application/json"} | ({"x-gemini-model-version": version} if version else {})
+        reader = self._telling.reader
+        told = {
+            "x-gemini-model-version": reader.model_version,
+            "x-gemini-trace-id": reader.trace_id,
+            "x-gemini-finish-reason": ", ".join(self._natives),
+        }
+        return {"content-type": "application/json"} | {name: header_text(text) for name, text in told.items() if text}
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]:
         for event in self._telling.reader.feed(chunk):
@@ -141,10 +167,11 @@ class WholeRenderer:
 
     def end(self) -> list[bytes]:
         ends = self._telling.ends()
+        self._natives = [end.native for end in ends if end.native]
         head, usage = self._telling.head, self._telling.reader.usage
         if usage is None:
             self._telling.reader.warnings.append("Google told no usage")  # C75: some clients crash without the member
-        completion = {
+        completion: dict[str, Any] = {
             "id": head.id,
             "object": "chat.completion",
             "created": head.created,
@@ -152,6 +179,8 @@ class WholeRenderer:
             "choices": [self._choice(end) for end in ends],
             "usage": usage_from(usage or {}),
         }
+        if version := self._telling.reader.model_version:
+            completion["system_fingerprint"] = version
         return [to_json(completion, inf_nan_mode="null")]
 
     def fail(self, error: ProxyError) -> list[bytes]:
@@ -167,8 +196,7 @@ class WholeRenderer:
             "index": end.index,
             "message": message.whole(),
             "logprobs": logprobs_from(end.extras.get(LOGPROBS)),
-            "finish_reason": self._telling.deltas.finish(end.reason),
-            "native_finish_reason": end.native or None,
+            **self._telling.ending(end),
         }
 
 
@@ -179,10 +207,13 @@ class Message:
         self._texts: dict[str, list[str]] = {}
         self._lists: dict[str, list[Any]] = {}
         self._rest: dict[str, Any] = {}
+        self._audio: list[dict[str, Any]] = []
 
     def add(self, delta: Delta) -> None:
         for name, value in delta.items():
-            if isinstance(value, str):
+            if name == "audio":
+                self._audio.append(value)
+            elif isinstance(value, str):
                 self._texts.setdefault(name, []).append(value)
             elif isinstance(value, list):
                 self._lists.setdefault(name, []).extend(_without_index(item) for item in value)
@@ -190,10 +221,22 @@ class Message:
                 self._rest[name] = value
 
     def whole(self) -> dict[str, Any]:
+        if self._audio:
+            self._rest["audio"] = {**self._audio[0], "data": _joined([piece["data"] for piece in self._audio])}
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
         silent = {"refusal", "tool_calls", "function_call", "audio"} & {*texts, *self._lists, *self._rest}
         content = texts.pop("content", None if silent else "")
         return {"role": "assistant", "content": content, "refusal": None, **texts, **self._lists, **self._rest}
+
+
+def _joined(pieces: list[str]) -> str:
+    """Base64 of several pieces as one: each may end with padding."""
+    if len(pieces) == 1:
+        return pieces[0]
+    try:
+        return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode()
+    except binascii.Error:
+        return "".join(pieces)
 
 
 def _without_index(item: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from gemini_proxy.dialects.openai_chat.extensions import Extensions
 from gemini_proxy.dialects.openai_chat.wire import ChatRequest, bad_request
-from gemini_proxy.gemini.family import Budget, Family, thinking_config
+from gemini_proxy.gemini.family import Budget, Family, Levels, thinking_config
 from gemini_proxy.gemini.schema import typed
 from gemini_proxy.gemini.wire import GenerationConfig
 
@@ -15,53 +15,69 @@ MODALITIES = {"text": "TEXT", "image": "IMAGE", "audio": "AUDIO"}
 DIRECT = {
     "temperature": "temperature",
     "top_p": "topP",
-    "top_k": "topK",
-    "seed": "seed",
     "n": "candidateCount",
     "logprobs": "responseLogprobs",
     "top_logprobs": "logprobs",
 }
+IMAGES = {"aspect_ratio": "aspectRatio", "image_size": "imageSize"}
+SMALL = 1_024  # output tokens; thinking alone takes as many at the least effort (mapping B.1)
 PENALTIES = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
 
 
 @dataclass
 class Parameters:
-    """Translates the parameters of one request; what it could not say is in `warnings`."""
+    """Translates the parameters of one request; what Gemini cannot do of it is in `unsupported`."""
 
     chat: ChatRequest
     family: Family
     extensions: Extensions
     effort: str | None = None  # what the model's name asks for
-    has_functions: bool = False
-    warnings: list[str] = field(default_factory=list)
+    has_tools: bool = False
+    unsupported: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def generation_config(self) -> GenerationConfig:
         """Only what the client set: a default of ours would replace Google's (C186)."""
         values = {theirs: value for ours, theirs in DIRECT.items() if (value := getattr(self.chat, ours)) is not None}
         if self.chat.n == 1:
             del values["candidateCount"]
-        values |= self._penalties() | self._limits() | self._output() | self._format()
+        values |= self._sampling() | self._penalties() | self._limits() | self._output() | self._format()
         if thinking := self._thinking(values):
             values["thinkingConfig"] = thinking
         return cast(GenerationConfig, values)
 
+    def _sampling(self) -> dict[str, Any]:
+        chat = self.chat
+        if chat.top_logprobs is not None and not chat.logprobs:
+            raise bad_request("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
+        if chat.temperature is not None and chat.temperature < 1 and isinstance(self.family.thinking, Levels):
+            self.remarks.append("Google advises against a temperature below 1 with this model")
+        values: dict[str, Any] = {"topK": chat.top_k} if chat.top_k else {}  # 0 means off elsewhere, a 400 to Google
+        if chat.seed is not None:
+            values["seed"] = (
+                chat.seed & 0x7FFF_FFFF
+            )  # OpenAI's have 64 bits, Google's 32: the same one is still the same
+        return values
+
     def _penalties(self) -> dict[str, Any]:
         asked = {theirs: value for ours, theirs in PENALTIES.items() if (value := getattr(self.chat, ours)) is not None}
-        if asked and not self.family.penalties:
-            self.warnings.append("this model refuses frequency and presence penalties; they were left out")  # C193
+        if not self.family.penalties:
+            if any(asked.values()):
+                self.unsupported.append(
+                    "this model refuses frequency and presence penalties; they were left out"
+                )  # C193
             return {}
-        return asked
+        return {name: min(value, 1.99) for name, value in asked.items()}  # Google's range ends below 2
 
     def _limits(self) -> dict[str, Any]:
         chat = self.chat
         limit = chat.max_completion_tokens if chat.max_completion_tokens is not None else chat.max_tokens  # C188
         values: dict[str, Any] = {}
         if limit is not None:
-            if limit > self.family.output_tokens:  # C189
-                self.warnings.append(
-                    f"the model writes {self.family.output_tokens} tokens at the most; the limit was lowered"
-                )
-            values["maxOutputTokens"] = min(limit, self.family.output_tokens)
+            most = self.family.output_tokens
+            if limit > most:  # C189
+                self.unsupported.append(f"the model writes {most} tokens at the most; the limit was lowered")
+            values["maxOutputTokens"] = min(limit, most)
         if stops := stop_sequences_from(chat.stop):
             values["stopSequences"] = stops
         return values
@@ -74,11 +90,12 @@ class Parameters:
             values.setdefault("responseModalities", []).append(MODALITIES[modality])
         if values.get("responseModalities") == ["TEXT"]:
             values = {}
-        if self.chat.audio and isinstance(voice := self.chat.audio.get("voice"), str):
-            values["speechConfig"] = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
-        if image := self.chat.image_config:
-            names = {"aspect_ratio": "aspectRatio", "image_size": "imageSize"}
-            values["imageConfig"] = {names[name]: value for name, value in image.items() if name in names}
+        if self.chat.audio:
+            values |= speech_from(self.chat.audio)
+        if image := {name: value for name, value in (self.chat.image_config or {}).items() if value is not None}:
+            values["imageConfig"] = {IMAGES[name]: value for name, value in image.items() if name in IMAGES}
+            unknown = [f"image_config.{name} is not supported and was ignored" for name in image if name not in IMAGES]
+            self.unsupported += unknown
         if resolution := self.extensions.media_resolution:
             values["mediaResolution"] = resolution
         return values
@@ -87,7 +104,7 @@ class Parameters:
         form = self.chat.response_format
         if form is None or form.type == "text":
             return {}
-        if self.has_functions and not self.family.json_with_tools:
+        if self.has_tools and not self.family.json_with_tools:
             text = "This model cannot use tools and response_format together: leave one of them out."
             raise bad_request(text, "response_format", "unsupported_value")  # C199
         values: dict[str, Any] = {"responseMimeType": "application/json"}
@@ -96,7 +113,7 @@ class Parameters:
         return values
 
     def _thinking(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        asked = self.chat.reasoning_effort or (self.chat.reasoning.effort if self.chat.reasoning else None)
+        asked = self._effort()
         own = self.extensions.thinking_config
         if own is not None and asked is not None:
             text = "Give either reasoning_effort or google.thinking_config: Google takes one of them."
@@ -104,16 +121,45 @@ class Parameters:
         if own is not None:
             return own
         config, warnings = thinking_config(self.family, asked or self.effort)
-        self.warnings += warnings
+        self.unsupported += warnings
         return self._affordable(config, values.get("maxOutputTokens"))
+
+    def _effort(self) -> str | None:
+        given, reasoning = self.chat.reasoning_effort, self.chat.reasoning
+        other = reasoning.effort if reasoning else None
+        if given and other and given != other:
+            raise bad_request("'reasoning_effort' and 'reasoning.effort' say different things.", "reasoning_effort")
+        for name, value in ((reasoning.model_extra or {}) if reasoning else {}).items():
+            if value is not None:
+                self.unsupported.append(f"reasoning.{name} is not supported and was ignored")
+        return given or other
 
     def _affordable(self, config: dict[str, Any] | None, limit: int | None) -> dict[str, Any] | None:
         """C190: thinking counts as output, and nothing would be left to answer with."""
-        budget = config.get("thinkingBudget", 0) if config else 0
-        if config is None or limit is None or budget < limit or not isinstance(self.family.thinking, Budget):
+        budget = config.get("thinkingBudget") if config else None
+        if config is None or limit is None or budget == 0:
             return config
-        self.warnings.append("the thinking budget was lowered below the limit of output tokens")
-        return {**config, "thinkingBudget": max(self.family.thinking.minimum, limit // 2)}
+        if isinstance(self.family.thinking, Budget) and budget is not None:
+            lower = max(self.family.thinking.minimum, limit // 2)
+            if limit <= budget and lower < budget:
+                self.remarks.append("the thinking budget was lowered below the limit of output tokens")
+                return {**config, "thinkingBudget": lower}
+        elif limit < SMALL:
+            self.remarks.append(
+                f"thinking counts as output: a limit of {limit} tokens may leave nothing for the answer"
+            )
+        return config
+
+
+def speech_from(audio: dict[str, Any]) -> dict[str, Any]:
+    if audio.get("format") not in (None, "pcm16"):  # anything else would be played as noise
+        raise bad_request("Gemini speaks in the format 'pcm16' only.", "audio.format", "unsupported_value")
+    voice = audio.get("voice")
+    if voice is None:
+        return {}
+    if not isinstance(voice, str):
+        raise bad_request("'audio.voice' must be the name of a voice.", "audio.voice")
+    return {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}}
 
 
 def stop_sequences_from(stop: str | list[str] | None) -> list[str]:

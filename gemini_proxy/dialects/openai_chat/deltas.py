@@ -9,7 +9,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from gemini_proxy.dialects.openai_chat.annotations import annotations_from
-from gemini_proxy.gemini.answer import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
+from gemini_proxy.dialects.openai_chat.signed import Transcript
+from gemini_proxy.gemini.events import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
 from gemini_proxy.gemini.names import ToolNames
 
 Delta = dict[str, Any]
@@ -26,24 +27,34 @@ USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 @dataclass
 class Choice:
-    """What has been said in one choice, as far as the next delta depends on it."""
+    """What has been said in one choice, as far as the next delta depends on it.
 
+    Its text is kept only where its characters are not its bytes, in which Google counts the places of citations.
+    """
+
+    said: Transcript
     ids: list[str] = field(default_factory=list)
     images: int = 0
+    spoken: bool = False
+    call_is_signed: bool = False
     signature: str = ""
+    plain: int = 0  # ASCII characters before `text` begins
     text: list[str] = field(default_factory=list)
+    code: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
 class Voice:
     """How one client wants to be answered, and what it declared.
 
-    `remember` keeps a thought signature under the id of the call it belongs to. `keep_text` is set where the end needs
-    the whole text: for citations, whose places Google counts in bytes, and for checking structured output.
+    `remember` keeps a thought signature under the id of the call or the text it belongs to; `said` is the conversation
+    that the answer goes on with. `keep_text` is set where the end needs the whole text, to check structured output.
     """
 
     names: ToolNames = field(default_factory=ToolNames)
-    remember: Callable[[str, str], None] = lambda call_id, signature: None
+    remember: Callable[[str, str], None] = lambda name, signature: None
+    said: Transcript = field(default_factory=Transcript)
     legacy_functions: bool = False
     keep_text: bool = False
     audio: bool = False
@@ -59,7 +70,7 @@ class Deltas:
 
     def of(self, event: Event) -> Delta:
         """The delta for an event, empty where the client hears nothing of it."""
-        choice = self._choices.setdefault(event.index, Choice())
+        choice = self._choices.get(event.index) or self._choice(event.index)
         match event:
             case Text(text=text):
                 return self._text(choice, text)
@@ -69,10 +80,12 @@ class Deltas:
                 return self._call(choice, event)
             case Signature(signature=signature):
                 return self._signature(choice, signature)
-            case Code(language=language, text=text):
+            case Code(language=language, text=text, part=part):
+                choice.code.append(part)
                 return self._text(choice, f"\n```{language}\n{text.rstrip()}\n```\n")  # C60
-            case Link(uri=uri):
-                return self._text(choice, uri)
+            case Link(uri=uri, mime_type=mime_type):
+                choice.files.append({"mime_type": mime_type, "uri": uri})
+                return self._text(choice, uri)  # C63
             case Media():
                 return self._media(choice, event)
 
@@ -80,28 +93,46 @@ class Deltas:
         """What only the end tells: why the prompt was blocked (C40, C41), sources, the signature of the text."""
         if end.reason == "blocked" and not end.native:
             return {"refusal": end.message}
-        choice = self._choices.setdefault(end.index, Choice())
+        choice = self._choices.get(end.index) or self._choice(end.index)
         google: dict[str, Any] = {name: end.extras[key] for key, name in GOOGLE_EXTRAS.items() if key in end.extras}
-        if choice.signature and not choice.ids:
+        copies = {"code_execution": choice.code, "files": choice.files}
+        google |= {name: copy for name, copy in copies.items() if copy}
+        if choice.signature:
+            self._voice.remember(choice.said.text_id, choice.signature)
             google["thought_signature"] = choice.signature
         delta: Delta = {"extra_content": {"google": google}} if google else {}
-        if found := annotations_from("".join(choice.text), end.extras):
+        if found := annotations_from(choice.plain, choice.text, end.extras):
             delta["annotations"] = found
         return delta
 
     def text(self, index: int) -> str:
         """The whole text of a choice, if the voice keeps it."""
-        return "".join(self._choices.setdefault(index, Choice()).text)
+        choice = self._choices.get(index)
+        return "".join(choice.text) if choice else ""
 
     def finish(self, reason: Reason) -> str:
         return "function_call" if reason == "calls" and self._voice.legacy_functions else FINISH[reason]
 
+    def has_called(self, index: int) -> bool:
+        choice = self._choices.get(index)
+        return choice is not None and bool(choice.ids)
+
+    def _choice(self, index: int) -> Choice:
+        choice = self._choices[index] = Choice(self._voice.said.answer())
+        return choice
+
     def _text(self, choice: Choice, text: str) -> Delta:
-        if self._voice.keep_text:
+        choice.said.add(text)
+        if self._voice.keep_text or choice.text or not text.isascii():
             choice.text.append(text)
+        else:
+            choice.plain += len(text)
         return {"content": text}
 
     def _call(self, choice: Choice, call: Call) -> Delta:
+        if self._voice.legacy_functions and choice.ids:
+            self.warnings.append("the model called several functions; function_call has room for the first one only")
+            return {}
         call_id = call.id if USABLE_ID.fullmatch(call.id) and not self._is_used(call.id) else new_call_id()
         choice.ids.append(call_id)
         name = self._voice.names.to_client(call.name)
@@ -110,6 +141,7 @@ class Deltas:
         function = {"name": name, "arguments": to_json(call.args, inf_nan_mode="null").decode()}  # C84: never empty
         if self._voice.legacy_functions:
             return {"function_call": function}
+        choice.call_is_signed = bool(call.signature)
         said: Delta = {"index": len(choice.ids) - 1, "id": call_id, "type": "function", "function": function}
         if call.signature:
             self._voice.remember(call_id, call.signature)
@@ -117,8 +149,9 @@ class Deltas:
         return {"tool_calls": [said]}
 
     def _signature(self, choice: Choice, signature: str) -> Delta:
-        """Kept until the end: in two deltas its strings would be joined by the client (C137)."""
-        if choice.ids:
+        """Of a call that has none yet (C96), or of the text; then kept until the end, because the client would join
+        the strings of two deltas (C137)."""
+        if choice.ids and not choice.call_is_signed:
             self._voice.remember(choice.ids[-1], signature)
         else:
             choice.signature = signature
@@ -126,9 +159,11 @@ class Deltas:
 
     def _media(self, choice: Choice, media: Media) -> Delta:
         if self._voice.audio and media.mime_type.startswith("audio/"):  # C62
-            return {
-                "audio": {"id": f"audio_{secrets.token_hex(8)}", "data": media.data, "transcript": "", "expires_at": 0}
-            }
+            audio: Delta = {"data": media.data}
+            if not choice.spoken:  # once, because the client joins strings and adds numbers
+                audio = {"id": f"audio_{secrets.token_hex(8)}", "transcript": "", "expires_at": 0, **audio}
+            choice.spoken = True
+            return {"audio": audio}
         choice.images += 1
         url = {"url": f"data:{media.mime_type};base64,{media.data}"}
         return {"images": [{"index": choice.images - 1, "type": "image_url", "image_url": url}]}  # C61

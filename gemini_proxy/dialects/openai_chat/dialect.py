@@ -1,21 +1,22 @@
 """OpenAI's Chat Completions API: which paths it has, and how its requests and answers join the hub."""
 
+import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic_core import to_json
 
 from gemini_proxy.dialects.openai_chat import wire
 from gemini_proxy.dialects.openai_chat.answer import Head, StreamRenderer, Telling, WholeRenderer
 from gemini_proxy.dialects.openai_chat.deltas import Voice
-from gemini_proxy.dialects.openai_chat.errors import refusal
 from gemini_proxy.dialects.openai_chat.model_names import model_name_from
 from gemini_proxy.dialects.openai_chat.request import Translation, translated
-from gemini_proxy.dialects.openai_chat.signed import call_ids
+from gemini_proxy.dialects.openai_chat.signed import Transcript, call_ids
+from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.gemini.family import Family, family_of
@@ -37,9 +38,17 @@ class Memory(Protocol):
 
 
 class OpenAIChat:
-    """`aliases` are the operator's names for models; `unsupported` is what happens to what Gemini cannot do."""
+    """`aliases` are the operator's names for models; `unsupported` is what happens to what Gemini cannot do,
+    `models` what is known of Google's models now."""
 
-    def __init__(self, memory: Memory, aliases: Mapping[str, str], unsupported: Unsupported = "warn") -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        aliases: Mapping[str, str],
+        unsupported: Unsupported = "warn",
+        models: Callable[[], Sequence[Model]] = lambda: MODELS,
+    ) -> None:
+        self._models = models
         self._memory = memory
         self._aliases = aliases
         self._unsupported = unsupported
@@ -52,7 +61,9 @@ class OpenAIChat:
             _allow(request, "POST")
             return self._chat(request)
         _allow(request, "GET", "HEAD")
-        return model_list() if request.path == MODEL_LIST else model_answer(request.path.removeprefix(MODEL_LIST + "/"))
+        if request.path == MODEL_LIST:
+            return model_list(self._models())
+        return model_answer(request.path.removeprefix(MODEL_LIST + "/"), self._models())
 
     def refuse(self, error: ProxyError) -> Answer:
         return refusal(error)
@@ -60,55 +71,64 @@ class OpenAIChat:
     def _chat(self, request: ClientRequest) -> Ask:
         chat = wire.read(request.body)
         model = model_name_from(chat.model, self._aliases)
-        translation = translated(chat, model, self._signatures(chat, family_of(model.id)))
-        if translation.warnings and self._unsupported == "error":
-            raise wire.bad_request("; ".join(translation.warnings), None, "unsupported_parameter")
-        telling = self._telling(chat, translation)
+        said = Transcript(chat.messages)
+        translation = translated(chat, model, self._remembered(chat, said), said.ids)
+        if translation.unsupported and self._unsupported == "error":
+            raise wire.bad_request("; ".join(translation.unsupported), None, "unsupported_parameter")
+        telling = self._telling(chat, family_of(model.id), translation, said)
+        told = translation.unsupported if self._unsupported == "warn" else []
         return Ask(
             model=model.id,
             method="streamGenerateContent" if chat.stream else "generateContent",
             request=translation.request,
             renderer=StreamRenderer(telling) if chat.stream else WholeRenderer(telling),
-            warnings=translation.warnings if self._unsupported == "warn" else [],
+            warnings=[*told, *translation.remarks],
             remote=translation.remote,
-            request_id=str(uuid.uuid4()),
+            request_id=request_id_from(request.headers),
         )
 
-    def _telling(self, chat: wire.ChatRequest, translation: Translation) -> Telling:
-        schema = chat.response_format.json_schema if chat.response_format else None
-        check = partial(_mismatch, schema=schema.schema_) if schema else None
+    def _telling(self, chat: wire.ChatRequest, family: Family, translation: Translation, said: Transcript) -> Telling:
+        check = check_from(chat.response_format)
         voice = Voice(
             names=translation.names,
-            remember=partial(self._remember, translation.family.name),
+            remember=partial(self._remember, family.name),
+            said=said,
             legacy_functions=bool(chat.functions) and not chat.tools,
-            keep_text=check is not None
-            or any("functionDeclarations" not in tool for tool in translation.request.get("tools", [])),
+            keep_text=check is not None,
             audio="audio" in (chat.modalities or []),
         )
         head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), chat.model)
         include_usage = chat.stream_options is not None and chat.stream_options.include_usage is True
-        return Telling(head, voice, check, include_usage)
+        return Telling(head, voice, check, translation.must_call, include_usage)
 
-    def _remember(self, family_name: str, call_id: str, signature: str) -> None:
-        self._memory.remember(call_id, signature, family_name)
+    def _remember(self, family_name: str, name: str, signature: str) -> None:
+        self._memory.remember(name, signature, family_name)
 
-    def _signatures(self, chat: wire.ChatRequest, kind: Family) -> dict[str, str]:
-        """Those that came from this family of models: another one's would be refused (C136)."""
-        ids = call_ids(chat.messages)
-        found = self._memory.recall(ids) if ids else {}
-        return {call_id: kept.signature for call_id, kept in found.items() if kept.family == kind.name}
+    def _remembered(self, chat: wire.ChatRequest, said: Transcript) -> Mapping[str, Remembered]:
+        names = [*call_ids(chat.messages), *said.ids.values()]
+        return self._memory.recall(names) if names else {}
 
 
-def _mismatch(text: str, schema: dict[str, Any] | None) -> str:
-    return check_schema(text, schema or {})
+def check_from(form: wire.ResponseFormat | None) -> Callable[[str], str] | None:
+    """What judges a finished text: Google was seen to ignore schemas without a word."""
+    if form is None or form.type == "text":
+        return None
+    schema = form.json_schema.schema_ if form.type == "json_schema" and form.json_schema else None
+    return partial(check_schema, schema=schema or {"type": "object"})
 
 
-def model_list() -> Answer:
-    return _json({"object": "list", "data": [model_object(model) for model in MODELS]})
+def request_id_from(headers: Mapping[str, str]) -> str:
+    """The client's own id for the request, so that it can be found again in Google's logs (mapping B.2)."""
+    given = headers.get("x-request-id") or headers.get("x-activity-request-id") or ""
+    return given if re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", given) else str(uuid.uuid4())
 
 
-def model_answer(model_id: str) -> Answer:
-    for model in MODELS:
+def model_list(models: Sequence[Model]) -> Answer:
+    return _json({"object": "list", "data": [model_object(model) for model in models]})
+
+
+def model_answer(model_id: str, models: Sequence[Model]) -> Answer:
+    for model in models:
         if model.id == model_id:
             return _json(model_object(model))
     text = f"The model {model_id!r} is not in the list of /v1/models. A chat can name it all the same, if Google serves it."

@@ -1,6 +1,9 @@
 """Gemini's logprobsResult as OpenAI's log probabilities (C194)."""
 
+import math
 from typing import Any
+
+NEVER = -9999.0  # what OpenAI says of a token too improbable for a number
 
 
 def logprobs_from(result: Any) -> dict[str, Any] | None:
@@ -18,7 +21,8 @@ def _token(item: dict[str, Any]) -> dict[str, Any]:
     text = item.get("token")
     text = text if isinstance(text, str) else ""
     value = item.get("logProbability")
-    return {"token": text, "logprob": value if isinstance(value, int | float) else 0.0, "bytes": list(text.encode())}
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return {"token": text, "logprob": value if known else NEVER, "bytes": list(text.encode())}
 
 
 def _list(value: Any) -> list[dict[str, Any]]:

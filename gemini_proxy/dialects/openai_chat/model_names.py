@@ -26,7 +26,8 @@ class ModelName:
 
 
 def model_name_from(name: str, aliases: Mapping[str, str]) -> ModelName:
-    """Suffixes can be combined; an alias may stand for a name with suffixes. Ids that nobody knows pass unchanged."""
+    """Suffixes can be combined, also behind an alias, which may stand for a name with suffixes of its own. Ids that
+    nobody knows pass unchanged."""
     name = aliases.get(name, name)
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
@@ -35,7 +36,8 @@ def model_name_from(name: str, aliases: Mapping[str, str]) -> ModelName:
     while suffix := next((s for s in (*EFFORTS, SEARCH) if name.endswith(s)), ""):
         name = name.removesuffix(suffix)
         search = search or suffix == SEARCH
-        effort = EFFORTS.get(suffix, effort)
+        effort = effort or EFFORTS.get(suffix)
     if not name:
         raise bad_request("The model has no name.", "model")
-    return ModelName(name, effort, search)
+    inner = model_name_from(aliases[name], {}) if name in aliases else ModelName(name)
+    return ModelName(inner.id, effort or inner.effort, search or inner.search)

@@ -1,28 +1,62 @@
-"""Thought signatures on their way back: each to the call it came with, wherever the client kept it (conformance G)."""
+"""Thought signatures on their way back: each to the part it came with, wherever the client kept it (conformance G)."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from gemini_proxy.dialects.openai_chat.wire import Message, ToolCall
-from gemini_proxy.gemini.signatures import DUMMY, from_foreign_id, valid
+from gemini_proxy.dialects.openai_chat.wire import Message, ToolCall, google_of
+from gemini_proxy.gemini.signatures import DUMMY, Remembered, from_foreign_id, valid
 from gemini_proxy.gemini.wire import Content, Part
 
 SPELLINGS = ("thought_signature", "thoughtSignature")
 
 
+class Transcript:
+    """Hashes of what was said. A text has no id, so its own words and what stood before it name it (C135)."""
+
+    def __init__(self, messages: Iterable[Message] = ()) -> None:
+        self._before = b""
+        self._words = hashlib.sha256()
+        self.ids: dict[int, str] = {}  # of the texts of the model: place of the message -> id
+        for place, message in enumerate(messages):
+            text = message.text
+            words = hashlib.sha256(text.encode()).digest()
+            if message.role == "assistant" and text:
+                self.ids[place] = _text_id(self._before, words)
+            self._before = hashlib.sha256(self._before + words + _rest(message).encode()).digest()
+
+    @property
+    def text_id(self) -> str:
+        return _text_id(self._before, self._words.digest())
+
+    def add(self, text: str) -> None:
+        self._words.update(text.encode())
+
+    def answer(self) -> "Transcript":
+        """The same conversation, with a text of the model to come."""
+        going_on = Transcript()
+        going_on._before = self._before
+        return going_on
+
+
 @dataclass
 class Signatures:
-    """`remembered` holds what this machine knows of the ids in the request: id -> signature."""
+    """`remembered` holds what this machine knows of the ids in the request, `texts` the ids of the model's texts."""
 
-    remembered: Mapping[str, str] = field(default_factory=dict)
+    family: str = ""
+    remembered: Mapping[str, Remembered] = field(default_factory=dict)
+    texts: Mapping[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def of(self, call: ToolCall) -> str:
         """The signature that Google gave with this call, "" where it is not known (C129 to C131, C136)."""
-        told = _told(call) or (from_foreign_id(call.id) if call.id else None)
-        if told and valid(told):
-            return told
-        return self.remembered.get(call.id or "", "")
+        extra = {**(call.function.model_extra or {}), **(call.model_extra or {})}
+        return self._chosen(_told(extra) or (from_foreign_id(call.id) if call.id else None), call.id or "")
+
+    def of_text(self, message: Message, place: int) -> str:
+        """The same for what the model said in words (C135)."""
+        return self._chosen(_told(message.model_extra or {}), self.texts.get(place, ""))
 
     def complete(self, turns: list[Content]) -> None:
         """Google wants the first call of each step of the current turn signed; where the signature is lost, its
@@ -32,6 +66,14 @@ class Signatures:
             if turn["role"] == "model" and first is not None and "thoughtSignature" not in first:
                 first["thoughtSignature"] = DUMMY
                 self.warnings.append("a thought signature is not known any more; Google's stand-in was sent")
+
+    def _chosen(self, told: str | None, name: str) -> str:
+        """What the client tells goes first, unless it is known to come from another family of models (C136)."""
+        known = self.remembered.get(name)
+        foreign = known is not None and known.family != self.family
+        if told and valid(told) and not (known and foreign and told == known.signature):
+            return told
+        return known.signature if known and not foreign else ""
 
 
 def call_ids(messages: list[Message]) -> list[str]:
@@ -48,13 +90,34 @@ def _is_response(part: Part) -> bool:
     return "functionResponse" in part
 
 
-def _told(call: ToolCall) -> str | None:
+def _told(extra: dict[str, Any]) -> str | None:
     """A signature that the client kept: Google's own place first, then those of other proxies."""
-    extra = {**(call.function.model_extra or {}), **(call.model_extra or {})}
-    google = extra.get("extra_content")
-    google = google.get("google") if isinstance(google, dict) else None
-    for place in (google, extra.get("provider_specific_fields"), extra):
+    for place in (google_of(extra), extra.get("provider_specific_fields"), extra):
         for spelling in SPELLINGS:
             if isinstance(place, dict) and isinstance(value := place.get(spelling), str) and value:
                 return value
     return None
+
+
+def _text_id(before: bytes, words: bytes) -> str:
+    return f"text_{hashlib.sha256(before + words).hexdigest()}"
+
+
+def _rest(message: Message) -> str:
+    """What a message says besides its words."""
+    calls = [(call.function.name, call.function.arguments) for call in message.calls]
+    media = message.content if isinstance(message.content, list) else []
+    return f"{message.role}{calls}{[_outline(part.members) for part in media if part.words is None]}"
+
+
+def _outline(value: Any) -> list[str]:
+    """Media by the length and the end of their data: to hash megabytes would cost more than it could ever tell."""
+    return [f"{len(text)}:{text[-64:]}" for text in _texts(value)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gemini_proxy.dialects.openai_chat.extensions import Extensions
 from gemini_proxy.dialects.openai_chat.wire import ChatRequest, Function, Tool, bad_request
 from gemini_proxy.gemini.family import Family
 from gemini_proxy.gemini.names import ToolNames
@@ -17,7 +18,17 @@ GOOGLE_TOOLS = {
     "code_interpreter": "codeExecution",
     "code_execution": "codeExecution",
 }
+NATIVE = {name: name for name in GOOGLE_TOOLS.values()} | GOOGLE_TOOLS  # members of google.tools, in either casing
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY", "validated": "VALIDATED"}
+
+
+@dataclass
+class Choice:
+    """What `tool_choice` says: a mode, and the tools it is about, None for all of them."""
+
+    mode: str
+    functions: list[str] | None = None
+    of_google: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -27,6 +38,13 @@ class Tools:
     names: ToolNames
     declarations: list[dict[str, Any]] = field(default_factory=list)
     of_google: dict[str, dict[str, Any]] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    unsupported: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def must_call(self) -> bool:
+        return bool(self.config.get("functionCallingConfig", {}).get("mode") == "ANY")
 
     def on_the_wire(self) -> list[dict[str, Any]]:
         functions = [{"functionDeclarations": self.declarations}] if self.declarations else []
@@ -38,54 +56,80 @@ def declared_names(chat: ChatRequest) -> list[str]:
     return [function.name for function in functions]
 
 
-def tools_from(chat: ChatRequest, names: ToolNames, family: Family, search: bool) -> Tools:
+def tools_from(chat: ChatRequest, names: ToolNames, family: Family, search: bool, extensions: Extensions) -> Tools:
     """Raises ProxyError 400 for a tool that Google has no counterpart of, and for names declared twice (C163)."""
     tools = Tools(names)
-    for place, tool in enumerate(chat.tools or []):
-        if tool.function is not None and tool.type == "function":
-            _declare(tools, tool.function, f"tools[{place}].function.name")
-        else:
-            tools.of_google[_google_tool(tool, f"tools[{place}].type")] = {}
-    for place, function in enumerate(chat.functions or []):
-        _declare(tools, function, f"functions[{place}].name")
+    _declare_all(tools, chat)
+    for place, native in enumerate(extensions.tools):
+        _add_native(tools, native, f"google.tools[{place}]")
+    choice, param = choice_from(chat)
+    if choice is not None and (chat.tools != [] or chat.functions):  # C156
+        _choose(tools, choice, param)
     if search or chat.web_search_options is not None:
         tools.of_google["googleSearch"] = {}
-    if tools.declarations and tools.of_google and not family.mixes_search_and_functions:
-        text = f"This model cannot use functions together with {', '.join(tools.of_google)}: leave one of them out."
-        raise bad_request(text, "tools", "unsupported_value")  # C155
+    _mix(tools, family)
+    if extensions.stream_arguments and tools.declarations:  # C98
+        tools.config.setdefault("functionCallingConfig", {})["streamFunctionCallArguments"] = True
+    _remark(tools, chat)
     return tools
 
 
-def tool_config_from(chat: ChatRequest, tools: Tools) -> dict[str, Any] | None:
-    """The mode of function calling, where the client chose one (C157 to C162)."""
-    choice, param = (
+def choice_from(chat: ChatRequest) -> tuple[Choice | None, str]:
+    """`tool_choice`, or `function_call` of the older form, in all their spellings (C157 to C160)."""
+    said, param = (
         (chat.tool_choice, "tool_choice") if chat.tool_choice is not None else (chat.function_call, "function_call")
     )
-    if choice is None or (chat.tools == [] and not chat.functions):  # C156
-        return None
-    if not tools.declarations and not tools.of_google:
-        raise bad_request(f"'{param}' is only allowed when 'tools' are specified.", param)
-    mode, allowed = _mode(choice, param)
-    if not tools.declarations:
-        return None
-    calling: dict[str, Any] = {"mode": mode}
-    if allowed is not None:
-        calling["allowedFunctionNames"] = [_declared(name, tools, param) for name in allowed]
-    return {"functionCallingConfig": calling}
-
-
-def _mode(choice: str | dict[str, Any], param: str) -> tuple[str, list[str] | None]:
-    if isinstance(choice, str):
-        if choice not in MODES:
+    if said is None:
+        return None, param
+    if isinstance(said, str):
+        if said not in MODES:
             raise bad_request(f"'{param}' must be one of {', '.join(MODES)}, or name a function.", param)
-        return MODES[choice], None
-    if choice.get("type") == "allowed_tools":
-        inner = choice.get("allowed_tools")
-        options = inner if isinstance(inner, dict) else choice
-        # Google restricts names only where a call is forced; of AUTO with a list, VALIDATED is the nearest (C159).
-        mode = "ANY" if options.get("mode") == "required" else "VALIDATED"
-        return mode, [_name(tool, param) for tool in options.get("tools") or []]
-    return "ANY", [_name(choice, param)]
+        return Choice(MODES[said]), param
+    if said.get("type") == "allowed_tools":
+        return _allowed(said, param), param
+    return Choice("ANY", [_name(said, param)]), param
+
+
+def _allowed(said: dict[str, Any], param: str) -> Choice:
+    inner = said.get("allowed_tools")
+    options = inner if isinstance(inner, dict) else said
+    listed = options.get("tools")
+    mode = options.get("mode")
+    if mode not in ("auto", "required") or not isinstance(listed, list):
+        raise bad_request(
+            f"'{param}' of type 'allowed_tools' has a mode, auto or required, and a list of tools.", param
+        )
+    kinds = [tool.get("type") if isinstance(tool, dict) else None for tool in listed]
+    of_google = [GOOGLE_TOOLS[kind] for kind in kinds if isinstance(kind, str) and kind in GOOGLE_TOOLS]
+    functions = [_name(tool, param) for tool, kind in zip(listed, kinds, strict=True) if kind not in GOOGLE_TOOLS]
+    return Choice(MODES[mode], functions, of_google)
+
+
+def _choose(tools: Tools, choice: Choice, param: str) -> None:
+    if not tools.declarations and not tools.of_google:
+        raise bad_request(f"'{param}' is only allowed when 'tools' are specified.", param)  # C162
+    wires = [_declared(name, tools, param) for name in choice.functions or []]
+    if choice.functions is not None:
+        # Google restricts names only where it forces a call; else what is not allowed is not declared either (C159).
+        tools.declarations = [it for it in tools.declarations if it["name"] in wires]
+    if choice.functions is not None or choice.mode == "NONE":
+        tools.of_google = {name: it for name, it in tools.of_google.items() if name in choice.of_google}
+    if not tools.declarations:
+        if choice.mode == "ANY":
+            tools.unsupported.append(f"{param} cannot force a tool that Google runs itself")
+        return
+    tools.config["functionCallingConfig"] = {"mode": choice.mode}
+    if choice.mode == "ANY" and wires:
+        tools.config["functionCallingConfig"]["allowedFunctionNames"] = wires
+
+
+def _mix(tools: Tools, family: Family) -> None:
+    if not tools.declarations or not tools.of_google:
+        return
+    if not family.mixes_search_and_functions:
+        text = f"This model cannot use functions together with {', '.join(tools.of_google)}: leave one of them out."
+        raise bad_request(text, "tools", "unsupported_value")  # C155
+    tools.config["includeServerSideToolInvocations"] = True
 
 
 def _name(tool: object, param: str) -> str:
@@ -105,10 +149,25 @@ def _declared(name: str, tools: Tools, param: str) -> str:
     return wire
 
 
-def _declare(tools: Tools, function: Function, param: str) -> None:
+def _declare_all(tools: Tools, chat: ChatRequest) -> None:
+    known: set[str] = set()
+    for place, tool in enumerate(chat.tools or []):
+        if tool.function is not None and tool.type == "function":
+            _declare(tools, tool.function, known, f"tools[{place}].function.name")
+        else:
+            tools.of_google[_google_tool(tool, f"tools[{place}].type")] = {}
+            for option, value in (tool.model_extra or {}).items():
+                if value not in (None, {}, []):
+                    tools.unsupported.append(f"tools[{place}].{option} cannot be asked of Google's {tool.type}")
+    for place, function in enumerate(chat.functions or []):
+        _declare(tools, function, known, f"functions[{place}].name")
+
+
+def _declare(tools: Tools, function: Function, known: set[str], param: str) -> None:
     wire = tools.names.to_wire(function.name)
-    if any(declaration["name"] == wire for declaration in tools.declarations):
+    if wire in known:
         raise bad_request(f"The function {function.name!r} is declared twice.", param)
+    known.add(wire)
     declaration: dict[str, Any] = {"name": wire}
     if function.description:
         declaration["description"] = function.description
@@ -126,9 +185,26 @@ def _google_tool(tool: Tool, param: str) -> str:
     raise bad_request(f"Gemini has no tool of type {tool.type!r}. Known are: {known}.", param, "unsupported_value")
 
 
-def warnings_from(chat: ChatRequest, tools: Tools) -> Iterable[str]:
+def _add_native(tools: Tools, native: dict[str, Any], param: str) -> None:
+    """One of Google's own Tool objects, as its own OpenAI layer takes them (mapping B.2)."""
+    for name, options in native.items():
+        if name not in NATIVE or not isinstance(options, dict):
+            text = (
+                f"google.tools takes {', '.join(GOOGLE_TOOLS.values())}, each with an object; functions go in 'tools'."
+            )
+            raise bad_request(text, f"{param}.{name}", "unsupported_value")
+        tools.of_google[NATIVE[name]] = options
+
+
+def _remark(tools: Tools, chat: ChatRequest) -> None:
     if chat.parallel_tool_calls is False and tools.declarations:
-        yield "parallel_tool_calls=false cannot be asked of Gemini; several calls may come at once"
+        tools.unsupported.append("parallel_tool_calls=false cannot be asked of Gemini; several calls may come at once")
+    if any(tool.function is not None and tool.function.strict for tool in chat.tools or []):  # C153
+        tools.remarks.append("Gemini does not enforce strict: check the arguments of tool calls")
+    tools.unsupported += _search_options(chat)
+
+
+def _search_options(chat: ChatRequest) -> Iterable[str]:
     options = {name for name, value in (chat.web_search_options or {}).items() if value is not None}
     if options:
         yield f"web_search_options.{', '.join(sorted(options))} cannot be asked of Google Search"

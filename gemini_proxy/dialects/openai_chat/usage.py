@@ -4,6 +4,8 @@ from typing import Any
 
 from gemini_proxy.gemini.wire import UsageMetadata
 
+MODALITIES = ("AUDIO", "DOCUMENT", "IMAGE", "TEXT", "VIDEO")
+
 
 def usage_from(usage: UsageMetadata) -> dict[str, Any]:
     """Counts in tokens. Google leaves zero counts out, and counts thoughts apart from the answer (protocol 8.5)."""
@@ -18,19 +20,21 @@ def usage_from(usage: UsageMetadata) -> dict[str, Any]:
         "total_tokens": total or prompt + completion,
         "prompt_tokens_details": {
             "cached_tokens": usage.get("cachedContentTokenCount") or 0,
-            "audio_tokens": _of_modality(usage.get("promptTokensDetails"), "AUDIO"),
+            **_by_modality(usage.get("promptTokensDetails")),
         },
         "completion_tokens_details": {
             "reasoning_tokens": thoughts,
-            "audio_tokens": _of_modality(usage.get("candidatesTokensDetails"), "AUDIO"),
+            **_by_modality(usage.get("candidatesTokensDetails")),
         },
     }
 
 
-def _of_modality(details: Any, modality: str) -> int:
-    counts = [
-        detail.get("tokenCount")
-        for detail in (details if isinstance(details, list) else [])
-        if isinstance(detail, dict) and detail.get("modality") == modality
-    ]
-    return sum(count for count in counts if isinstance(count, int))
+def _by_modality(details: Any) -> dict[str, int]:
+    """`audio_tokens`, and of what else there was: `text_tokens`, `image_tokens` (C74)."""
+    counts = {"audio_tokens": 0}
+    for detail in details if isinstance(details, list) else []:
+        count = detail.get("tokenCount") if isinstance(detail, dict) and detail.get("modality") in MODALITIES else None
+        if isinstance(count, int):
+            name = f"{detail['modality'].lower()}_tokens"
+            counts[name] = counts.get(name, 0) + count
+    return counts

@@ -4,6 +4,7 @@ Clients send back what they got and more, so unknown members are kept and never 
 of the right type, and a JSON null means "not set".
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,12 +17,22 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
+TEXTS = ("text", "input_text", "output_text")
+
+
 class ContentPart(_Wire):
     """One part of a message's content; what else it holds depends on `type`."""
 
     type: str
     text: str | None = None
     refusal: str | None = None
+
+    @property
+    def words(self) -> str | None:
+        """The text of a part that is text, None for any other."""
+        if self.type == "refusal":
+            return self.refusal or ""
+        return self.text or "" if self.type in TEXTS else None
 
     @property
     def members(self) -> dict[str, Any]:
@@ -47,6 +58,31 @@ class Message(_Wire):
     tool_call_id: str | None = None
     function_call: FunctionCall | None = None
 
+    @property
+    def text(self) -> str:
+        """All that it says in words."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.words or "" for part in self.content or [])
+
+    @property
+    def placed_calls(self) -> list[tuple[ToolCall, str]]:
+        """The calls of an assistant message, also the one of the older form, and where their arguments stand."""
+        if self.role != "assistant":
+            return []
+        if self.tool_calls:
+            return [(call, f"tool_calls[{i}].function.arguments") for i, call in enumerate(self.tool_calls)]
+        return [(ToolCall(function=self.function_call), "function_call.arguments")] if self.function_call else []
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        return [call for call, _ in self.placed_calls] if self.tool_calls or self.function_call else []
+
+    @property
+    def google(self) -> dict[str, Any]:
+        """What Google's own OpenAI layer puts beside a message, and clients send back (mapping A.2)."""
+        return google_of(self.model_extra)
+
 
 class Function(_Wire):
     name: Annotated[str, Field(min_length=1)]
@@ -60,12 +96,19 @@ class Tool(_Wire):
     function: Function | None = None
 
 
+def google_of(extra: dict[str, Any] | None) -> dict[str, Any]:
+    content = (extra or {}).get("extra_content")
+    google = content.get("google") if isinstance(content, dict) else None
+    return google if isinstance(google, dict) else {}
+
+
 class StreamOptions(_Wire):
     include_usage: bool | None = None
 
 
 class Reasoning(_Wire):
     effort: str | None = None
+    summary: Any = None  # thoughts are told as Google sums them up, in one form
 
 
 class JsonSchema(_Wire):
@@ -117,7 +160,7 @@ class ChatRequest(_Wire):
 def read(body: bytes) -> ChatRequest:
     """The request in a body. Raises ProxyError 400 that names the member that is wrong."""
     try:
-        document = from_json(body, allow_inf_nan=False)
+        document = json_from(body)
     except ValueError as error:
         raise bad_request(f"The request body is not valid JSON: {error}.", None, "invalid_json") from error
     if not isinstance(document, dict):
@@ -127,6 +170,27 @@ def read(body: bytes) -> ChatRequest:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
         raise _refusal(max(problems, key=lambda problem: len(problem["loc"]))) from error  # of a union, the nearest
+
+
+# Each escape of a JSON text is read as a whole, so that an escaped backslash hides none; then pairs, then single halves.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+
+
+def json_from(text: bytes | str) -> Any:
+    """What a JSON text says. Half an emoji, as clients make that cut texts by length, becomes U+FFFD (C183).
+
+    Raises ValueError.
+    """
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        data = text.encode() if isinstance(text, str) else text
+        if rb"\u" not in data:
+            raise
+        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
+        if whole == data:
+            raise
+        return from_json(whole, allow_inf_nan=False)
 
 
 def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:

@@ -9,7 +9,13 @@ from gemini_proxy.errors import ProxyError
 
 WHAT_STILL_WORKS = (
     "What still works: a Gemini Code Assist Standard or Enterprise licence, with GOOGLE_CLOUD_PROJECT set to the id of "
-    "its project; or a Gemini API key (https://aistudio.google.com/apikey), used without this sign-in."
+    "its project; or, for everybody, the public Gemini API without this sign-in: set GEMINI_API_KEY to a key from "
+    "https://aistudio.google.com/apikey and start the proxy with --mode reverse:https://generativelanguage.googleapis.com."
+)
+# The way in that needs no licence, with what to type.
+PUBLIC_API = (
+    "use the public Gemini API for it, with an API key from https://aistudio.google.com/apikey: set GEMINI_API_KEY and "
+    "start the proxy with --mode reverse:https://generativelanguage.googleapis.com."
 )
 NOT_ELIGIBLE = "account_not_eligible"
 PERMISSION_DENIED = "permission_denied"
@@ -90,3 +96,9 @@ def refusal(reason: str, said: str = "", link: str = "") -> ProxyError:
 def project_required() -> ProxyError:
     """The 403 for an account whose tier wants a project of the user's own (protocol 5)."""
     return ProxyError(403, "project_required", PROJECT_REQUIRED, kind="permission_error", retry=False)
+
+
+def not_here(method: str) -> ProxyError:
+    """The 400 for what Code Assist has no method for, embeddings above all."""
+    text = f"Code Assist has no {method}: {PUBLIC_API}"
+    return ProxyError(400, "unsupported_upstream", text, retry=False)

@@ -1,11 +1,10 @@
 """Code Assist's envelope around Gemini's own request and answer (protocol 2.3)."""
 
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from gemini_proxy.errors import Unreadable
 from gemini_proxy.exchange import Ask
-from gemini_proxy.gemini.wire import RESPONSE, GenerateContentResponse
+from gemini_proxy.gemini import chunk
+from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.upstreams.code_assist import status
 
 
@@ -27,26 +26,10 @@ def unwrap(event: bytes) -> GenerateContentResponse | None:
 
     Raises ProxyError for an error that Google sends in mid-stream (C229), Unreadable for what is no answer at all.
     """
-    if event in (b"", b"[DONE]"):  # C16: the end of the body is the end, whoever announces it
+    document = chunk.document_in(event)
+    if document is None:
         return None
-    document = _json(event)
-    if isinstance(document, list) and len(document) == 1:  # C12
-        document = document[0]
-    if not isinstance(document, dict):
-        raise Unreadable("not a JSON object")
     if document.get("error"):
         raise status.error_from(document, 0)
     answer = document.get("response", document if "candidates" in document or "promptFeedback" in document else None)
-    if answer is None:
-        return None
-    try:
-        return RESPONSE.validate_python(answer)
-    except ValidationError as error:
-        raise Unreadable("not an answer of generateContent") from error
-
-
-def _json(event: bytes) -> object:
-    try:
-        return from_json(event)
-    except ValueError as error:
-        raise Unreadable("not JSON") from error
+    return chunk.response_from(answer) if answer is not None else None

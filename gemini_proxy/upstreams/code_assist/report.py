@@ -63,12 +63,21 @@ async def report_of(settings: Settings, http: HttpClient) -> Report:
         token = await source.token()
     except ProxyError as error:
         return Report(settings, await source.current(), problem=error)
+    try:
+        return Report(settings, token, await _quota(settings, token, http))
+    except ProxyError as error:
+        if error.status != 401:
+            return Report(settings, token, problem=error)
+    try:  # refused although it looked good: renewed once, as for a request (C212)
+        token = await source.refresh_after_rejection(token.access_token)
+        return Report(settings, token, await _quota(settings, token, http))
+    except ProxyError as error:
+        return Report(settings, await source.current(), problem=error)
+
+
+async def _quota(settings: Settings, token: Token, http: HttpClient) -> list[Remaining]:
     project = settings.project or token.project_id
     if not project:
-        return Report(settings, token, problem=project_required())
+        raise project_required()
     endpoint = settings.code_assist_endpoint or CODE_ASSIST
-    try:
-        quota = await retrieve(token, project, http=http, endpoint=endpoint, agent=settings.user_agent)
-    except ProxyError as error:
-        return Report(settings, token, problem=error)
-    return Report(settings, token, quota)
+    return await retrieve(token, project, http=http, endpoint=endpoint, agent=settings.user_agent)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
+from gemini_proxy.gemini import repair
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.google_login.source import TokenSource
-from gemini_proxy.upstreams.code_assist import eligibility, envelope, repair, status
+from gemini_proxy.upstreams.code_assist import eligibility, envelope, status
 from gemini_proxy.user_agent import user_agent
 
 PATHS = {
@@ -29,6 +30,8 @@ class CodeAssist:
         self._session = str(uuid.uuid4())  # one for the life of the proxy, as one for the life of a CLI session
 
     async def encode(self, ask: Ask) -> HttpRequest:
+        if ask.method not in PATHS:
+            raise eligibility.not_here(ask.method)
         token = await self._tokens.token()
         project = self._project or token.project_id
         if not project:

@@ -1,13 +1,14 @@
 """The public Gemini API as an upstream (https://ai.google.dev/api): a key, and Gemini's own words without an envelope."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 from pydantic_core import to_json
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
-from gemini_proxy.gemini import chunk
+from gemini_proxy.gemini import chunk, repair
 from gemini_proxy.gemini import status as google_status
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.upstreams.gemini_api import status
@@ -30,8 +31,13 @@ class GeminiApi:
         target = f"/models/{quote(ask.model, safe='')}:{ask.method}{'?alt=sse' if ask.stream else ''}"
         return self.call("POST", target, to_json(ask.request, inf_nan_mode="null"), ask.model, ask.client_key)
 
-    async def second_try(self, ask: Ask, sent: HttpRequest, status: int, body: bytes) -> HttpRequest | None:
-        return None  # a key does not run out between two tries
+    async def second_try(self, ask: Ask, sent: HttpRequest, status_code: int, body: bytes) -> HttpRequest | None:
+        """For a thought signature that Google does not take."""
+        repaired = repair.without_signatures(ask.request) if repair.is_about_signatures(status_code, body) else None
+        if repaired is None:
+            return None
+        ask.warnings.append(repair.WARNING)
+        return await self.encode(replace(ask, request=repaired))
 
     def decode(self, event: bytes) -> GenerateContentResponse | None:
         document = chunk.document_in(event)

@@ -4,20 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import ClientRequest
-from tests.exchanges import HI, chat_ask, chat_request
-
-
-def asked(**chat: Any) -> Any:
-    return chat_ask(chat_request(**chat)).request
-
-
-def refused(**chat: Any) -> ProxyError:
-    with pytest.raises(ProxyError) as caught:
-        chat_ask(chat_request(**chat))
-    return caught.value
+from gemini_proxy.upstreams.code_assist.envelope import wrap
+from tests.exchanges import HI, asked, chat_ask, chat_request, refused
 
 
 def user(*texts: str) -> dict[str, Any]:
@@ -145,7 +138,6 @@ BODIES = [
     b"null",
     b'{"model": "m", "messages": [}',
     b'{"temperature": NaN}',
-    b'{"model":"\\ud800"}',
     b"\xff\xfe",
     b"[" * 100_000,
 ]
@@ -187,3 +179,176 @@ def test_what_clients_echo_back_is_accepted() -> None:
 def test_the_request_is_json_that_says_what_was_said() -> None:
     words = '汉😀\u2028\x00 "quoted"'
     assert json.loads(json.dumps(asked(messages=[says("user", words)])))["contents"] == [user(words)]
+
+
+WORDS_OF_CLIENTS = [
+    "model",
+    "messages",
+    "role",
+    "content",
+    "name",
+    "tool_calls",
+    "tool_call_id",
+    "function_call",
+    "id",
+    "type",
+    "function",
+    "arguments",
+    "text",
+    "refusal",
+    "image_url",
+    "url",
+    "detail",
+    "input_audio",
+    "file",
+    "file_data",
+    "extra_content",
+    "google",
+    "thought_signature",
+    "parts",
+    "tools",
+    "tool_choice",
+    "functions",
+    "parameters",
+    "description",
+    "strict",
+    "allowed_tools",
+    "mode",
+    "response_format",
+    "json_schema",
+    "schema",
+    "stream",
+    "stream_options",
+    "include_usage",
+    "temperature",
+    "top_p",
+    "top_k",
+    "n",
+    "stop",
+    "seed",
+    "max_tokens",
+    "max_completion_tokens",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "reasoning",
+    "effort",
+    "modalities",
+    "audio",
+    "voice",
+    "format",
+    "image_config",
+    "web_search_options",
+    "safety_settings",
+    "extra_body",
+    "thinking_config",
+    "thinking_budget",
+    "media_resolution",
+    "parallel_tool_calls",
+    "service_tier",
+    "user",
+    "metadata",
+    "store",
+    "$ref",
+    "enum",
+    "properties",
+    "items",
+    "anyOf",
+]
+VALUES_OF_CLIENTS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from([2**70, 10**400, "system", "user", "assistant", "tool", "function", "auto", "required", "low"])
+    | st.sampled_from(
+        ["data:image/png;base64,iVBORw0KGgo=", "{}", "[", '{"a": 1}', "\ud83d", "text", "object", "f", ""]
+    )
+    | st.text(max_size=5)
+)
+ANYTHING = st.recursive(
+    VALUES_OF_CLIENTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS_OF_CLIENTS), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def members(**known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object whose members are as they should be, or anything, or absent."""
+    return st.fixed_dictionaries({}, optional={name: value | ANYTHING for name, value in known.items()})
+
+
+NAME = st.sampled_from(["f", "g.h", "1", ""])
+IDS = st.sampled_from(["a", "b", "", None])
+ARGUMENTS = st.sampled_from(["{}", "", "[", '{"a": 1}', "null"])
+FUNCTION_CALL = st.fixed_dictionaries({"name": NAME, "arguments": ARGUMENTS})
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant", "tool", "function"])},
+    optional={
+        "content": st.text(max_size=3) | st.lists(members(type=st.just("text"), text=st.text(max_size=3)), max_size=2),
+        "tool_calls": st.lists(st.fixed_dictionaries({"id": IDS, "function": FUNCTION_CALL}), max_size=2),
+        "tool_call_id": IDS,
+        "name": NAME,
+        "function_call": FUNCTION_CALL,
+        "extra_content": ANYTHING,
+    },
+)
+TOOL = members(type=st.sampled_from(["function", "google_search"]), function=members(name=NAME, parameters=ANYTHING))
+CHAT = members(
+    model=st.sampled_from(["gemini-2.5-flash", "gemini-3-flash", "x-search:low"]),
+    messages=st.lists(MESSAGE, min_size=1, max_size=4),
+    tools=st.lists(TOOL, max_size=2),
+    tool_choice=st.sampled_from(["auto", "none", "required"]),
+    functions=st.lists(members(name=NAME), max_size=2),
+    stream=st.booleans(),
+    google=ANYTHING,
+    extra_body=ANYTHING,
+    response_format=members(type=st.just("json_schema"), json_schema=members(schema=ANYTHING)),
+    reasoning=ANYTHING,
+    audio=ANYTHING,
+    image_config=ANYTHING,
+)
+
+
+def assert_read_or_refused(body: str) -> None:
+    refusal, ask = None, None
+    try:
+        ask = chat_ask(ClientRequest("POST", "/v1/chat/completions", {}, body.encode()))
+    except ProxyError as error:
+        refusal = error
+    assert refusal is None or (refusal.status == 400 and refusal.message)
+    assert ask is None or json.loads(wrap(ask, "project", "session"))["request"]["contents"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANYTHING | CHAT)
+def test_whatever_a_client_sends_it_is_a_request_or_a_400_c183(document: Any) -> None:
+    assert_read_or_refused(json.dumps(document))
+
+
+@pytest.mark.parametrize("depth", [50, 150, 190, 199, 5000])
+def test_deep_nesting_is_a_request_or_a_400_c183(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for body in (
+        f'{{"model": "m", "messages": {deep}}}',
+        f'{{"model": "m", "messages": [{{"role": "user", "content": "x", "y": {deep}}}]}}',
+        f'{{"model": "m", "messages": [{{"role": "user", "content": "x"}}], "tools": [{{"type": "function", "function": '
+        f'{{"name": "f", "parameters": {{"type": {deep}}}}}}}]}}',
+        json.dumps(
+            {
+                "model": "m",
+                "messages": [
+                    *HI,
+                    {
+                        "role": "assistant",
+                        "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": f'{{"a": {deep}}}'}}],
+                    },
+                    {"role": "tool", "tool_call_id": "a", "content": f'{{"a": {deep}}}'},
+                ],
+            }
+        ),
+    ):
+        assert_read_or_refused(body)

@@ -5,6 +5,7 @@ in its place lets the conversation go on, at the price of what the model had tho
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 from gemini_proxy.gemini.signatures import DUMMY
@@ -18,7 +19,7 @@ def is_about_signatures(status: int, body: bytes) -> bool:
     return status == 400 and ABOUT.search(body) is not None
 
 
-def without_signatures(request: GenerateContentRequest) -> GenerateContentRequest | None:
+def without_signatures(request: Mapping[str, Any]) -> GenerateContentRequest | None:
     """The request with the dummy at the first call of each turn and no other signature; None if that is no change."""
     contents = cast(list[dict[str, Any]], request.get("contents") or [])
     repaired = [{**content, "parts": _repaired(content.get("parts") or [])} for content in contents]

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's form: https://platform.openai.com/docs/guides/error-codes."""
+"""Errors in OpenAI's form, for all of its APIs: https://platform.openai.com/docs/guides/error-codes."""
 
 import math
 from typing import Any

@@ -1,0 +1,81 @@
+"""OpenAI's Embeddings API: one path, and requests that may take several calls of Google's."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+
+from gemini_proxy.dialects.openai_embeddings import wire
+from gemini_proxy.dialects.openai_embeddings.answer import EmbeddingsRenderer, Form
+from gemini_proxy.dialects.openai_errors import refusal
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.exchange import Ask
+from gemini_proxy.gemini.embeddings import LARGEST_BATCH, BatchEmbedContentsRequest, EmbedContentRequest
+from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.settings import Unsupported
+
+PATH = "/v1/embeddings"
+PREFIXES = ("models/", "google/", "gemini/")
+
+
+class OpenAIEmbeddings:
+    """`aliases` are the operator's names for models; `unsupported` is what happens to what Gemini cannot do."""
+
+    def __init__(self, aliases: Mapping[str, str], unsupported: Unsupported = "warn") -> None:
+        self._aliases = aliases
+        self._unsupported = unsupported
+
+    def speaks(self, request: ClientRequest) -> bool:
+        return request.path == PATH
+
+    def read(self, request: ClientRequest) -> Ask:
+        if request.method != "POST":
+            text = f"{request.method} is not allowed on {PATH}; use POST."
+            raise ProxyError(405, "method_not_allowed", text, headers={"allow": "POST"})
+        asked = wire.read(request.body)
+        warnings = self._warnings(asked)
+        model = model_from(asked.model, self._aliases)
+        form = Form(asked.model, asked.texts, asked.encoding_format == "base64", asked.dimensions is not None)
+        renderer, request_id = EmbeddingsRenderer(form), str(uuid.uuid4())
+        *earlier, last = [
+            Ask(model, "batchEmbedContents", batch, renderer, request_id=request_id)
+            for batch in batches(asked, f"models/{model}")
+        ]
+        return Ask(model, last.method, last.request, renderer, warnings, request_id=request_id, earlier=earlier)
+
+    def refuse(self, error: ProxyError) -> Answer:
+        return refusal(error)
+
+    def _warnings(self, asked: wire.EmbeddingsRequest) -> list[str]:
+        unknown = [f"{name} is not supported and was ignored" for name in asked.model_extra or {}]
+        unknown += [
+            f"google.{name} is not supported and was ignored"
+            for name in (asked.google and asked.google.model_extra) or {}
+        ]
+        if unknown and self._unsupported == "error":
+            raise wire.bad_request("; ".join(unknown), None, "unsupported_parameter")
+        return unknown if self._unsupported == "warn" else []
+
+
+def model_from(name: str, aliases: Mapping[str, str]) -> str:
+    name = aliases.get(name, name)
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    if not name:
+        raise wire.bad_request("The model has no name.", "model")
+    return name
+
+
+def batches(asked: wire.EmbeddingsRequest, model: str) -> Iterator[BatchEmbedContentsRequest]:
+    requests = [embed_request(text, asked, model) for text in asked.texts]
+    for start in range(0, len(requests), LARGEST_BATCH):
+        yield {"requests": requests[start : start + LARGEST_BATCH]}
+
+
+def embed_request(text: str, asked: wire.EmbeddingsRequest, model: str) -> EmbedContentRequest:
+    request: EmbedContentRequest = {"model": model, "content": {"parts": [{"text": text}]}}
+    if asked.dimensions is not None:
+        request["outputDimensionality"] = asked.dimensions
+    if asked.google and asked.google.task_type:
+        request["taskType"] = asked.google.task_type
+    if asked.google and asked.google.title:
+        request["title"] = asked.google.title
+    return request

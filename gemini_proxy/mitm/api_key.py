@@ -1,0 +1,56 @@
+"""What takes the place of the sign-in's pages where an API key is the credential, and the keys that clients bring."""
+
+import json
+import re
+from dataclasses import replace
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.exchange import Ask
+from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.mitm.local import JSON, READY
+
+GOOGLE_KEY = re.compile(r"AIza[\w-]{30,80}")
+# Code of a refusal -> what to do. Everybody may ask, so nothing of Google's words is in it.
+REMEDIES = {
+    "google_api_key_required": "There is no Google API key: set GEMINI_API_KEY (https://aistudio.google.com/apikey).",
+    "unsupported_location": "Google does not offer the Gemini API where this machine is.",
+    "billing_required": "Google wants a project with billing for the key.",
+}
+OTHER = "Google refuses the API key: check GEMINI_API_KEY (https://aistudio.google.com/apikey)."
+NO_SIGN_IN = "This proxy uses Google's public API with a key: set GEMINI_API_KEY. There is nobody to sign in."
+
+
+def page(request: ClientRequest, upstream: str, obstacle: ProxyError | None) -> Answer | None:
+    """/health/ready and /auth/status of an upstream that signs nobody in; None for what is neither.
+
+    Raises ProxyError 404 for the other pages of a sign-in.
+    """
+    if request.path == "/health/ready" and request.method in ("GET", "HEAD"):
+        return READY if obstacle is None else _answer(503, {"status": "not_ready", **_said(obstacle)})
+    if request.path == "/auth/status" and request.method in ("GET", "HEAD"):
+        present = obstacle is None or obstacle.code != "google_api_key_required"
+        problem = _said(obstacle) if obstacle is not None else {}
+        return _answer(200, {"authenticated": present, "upstream": upstream, **problem})
+    if request.path.startswith("/auth/"):
+        raise ProxyError(404, "not_found", NO_SIGN_IN, retry=False)
+    return None
+
+
+def client_key(request: ClientRequest) -> str:
+    """The Google key that a client brings as its bearer token, else empty."""
+    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+    return sent.strip() if scheme.lower() == "bearer" and GOOGLE_KEY.fullmatch(sent.strip()) else ""
+
+
+def with_key(ask: Ask, key: str) -> Ask:
+    if not key:
+        return ask
+    return replace(ask, client_key=key, earlier=[replace(earlier, client_key=key) for earlier in ask.earlier])
+
+
+def _said(obstacle: ProxyError) -> dict[str, str]:
+    return {"reason": obstacle.code, "message": REMEDIES.get(obstacle.code, OTHER)}
+
+
+def _answer(status: int, body: dict[str, object]) -> Answer:
+    return Answer(status, json.dumps(body, separators=(",", ":")).encode(), JSON)

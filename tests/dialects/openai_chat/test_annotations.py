@@ -1,0 +1,112 @@
+"""Sources of an answer: conformance L."""
+
+from typing import Any
+
+import pytest
+
+from tests.exchanges import STOP, candidate, completion, deltas, said, streamed, text
+
+WORDS = "Überraschung: 漢字 😀 sunny."
+URI, TITLE = "https://example.com/a", "example.com"
+CHUNK = {"web": {"uri": URI, "title": TITLE}}
+
+
+def grounding(segment: Any, *chunks: Any, indices: Any = (0,), **more: Any) -> dict[str, Any]:
+    support = {"segment": segment, "groundingChunkIndices": list(indices) if isinstance(indices, tuple) else indices}
+    return {"groundingMetadata": {"groundingChunks": list(chunks or [CHUNK]), "groundingSupports": [support], **more}}
+
+
+def segment(part: str, words: str = WORDS) -> dict[str, Any]:
+    start = len(words[: words.index(part)].encode())
+    return {"startIndex": start, "endIndex": start + len(part.encode()), "text": part}
+
+
+def cited(words: str, **metadata: Any) -> list[dict[str, Any]]:
+    message = completion(text(words, finishReason="STOP", **metadata))["choices"][0]["message"]
+    found = message.get("annotations", [])
+    assert all(set(it) == {"type", "url_citation"} and it["type"] == "url_citation" for it in found)
+    return [it["url_citation"] for it in found]
+
+
+PARTS = ["Überraschung", "漢字", "😀 sunny", "."]
+
+
+@pytest.mark.parametrize("part", [pytest.param(part, id=f"C241-{part}") for part in PARTS])
+def test_places_are_characters_of_the_text(part: str) -> None:
+    (found,) = cited(WORDS, **grounding(segment(part)))
+    assert WORDS[found["start_index"] : found["end_index"]] == part
+    assert (found["url"], found["title"]) == (URI, TITLE)
+
+
+@pytest.mark.parametrize("cut", [[WORDS], list(WORDS), ["ab", WORDS], ["plain ", "text ", "é", "z", "sunny"]])
+def test_places_in_a_stream_c241_c242(cut: list[str]) -> None:
+    whole = "".join(cut)
+    part = "sunny" if "sunny" in whole else "漢"
+    metadata = grounding(segment(part, whole))
+    found = streamed([*(text(piece) for piece in cut), candidate(**metadata), STOP])
+    annotated = [delta["annotations"] for delta in deltas(found) if "annotations" in delta]
+    assert len(annotated) == 1
+    ((only,),) = annotated
+    assert only["index"] == 0
+    assert said(found)[only["url_citation"]["start_index"] : only["url_citation"]["end_index"]] == part
+
+
+def test_the_metadata_of_each_chunk_are_said_once_c242() -> None:
+    chunks = [text("a", **grounding({"endIndex": 1})), text("b", **grounding({"endIndex": 2})), STOP]
+    found = [delta["annotations"] for delta in deltas(streamed(chunks)) if "annotations" in delta]
+    assert [[it["url_citation"]["end_index"] for it in it_] for it_ in found] == [[2]]
+
+
+ODD: list[Any] = [
+    pytest.param(grounding({}, {"web": {"uri": URI}}), [""], id="C243-no-title"),
+    pytest.param(grounding({}, {"web": {"uri": URI, "title": 5}}), [""], id="C243-title-number"),
+    pytest.param(grounding({}, {"retrievedContext": {"uri": URI, "title": "t"}}), ["t"], id="C243-retrieved"),
+    pytest.param(grounding({}, {"maps": {"uri": URI, "title": "t"}}), ["t"], id="C243-maps"),
+    pytest.param(grounding({}, {"web": {"title": "t"}}), [], id="C243-no-uri"),
+    pytest.param(grounding({}, {}), [], id="C243-empty-chunk"),
+    pytest.param(grounding(None), [TITLE], id="C243-no-segment"),
+    pytest.param(grounding({}, indices=(0, 7, -1, "x")), [TITLE], id="C243-index-out-of-range"),
+    pytest.param(grounding({}, indices=None), [], id="C243-no-indices"),
+    pytest.param({"groundingMetadata": {"groundingSupports": 5, "groundingChunks": "x"}}, [], id="C243-wrong-types"),
+    pytest.param({"groundingMetadata": {}}, [], id="C243-empty"),
+    pytest.param({"groundingMetadata": None}, [], id="C243-null"),
+]
+
+
+@pytest.mark.parametrize(("metadata", "titles"), ODD)
+def test_metadata_with_holes(metadata: dict[str, Any], titles: list[str]) -> None:
+    assert [it["title"] for it in cited("sunny", **metadata)] == titles
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 10**30), (-5, 99), (None, None), ("0", "9"), (9, 3), (1.5, 2)])
+def test_places_are_held_inside_the_text(start: Any, end: Any) -> None:
+    for words in ("é", "plain"):
+        (found,) = cited(words, **grounding({"startIndex": start, "endIndex": end}))
+        assert 0 <= found["start_index"] <= len(words) + 4
+        assert isinstance(found["end_index"], int)
+
+
+def test_what_google_shows_beside_sources_c244() -> None:
+    more = {"searchEntryPoint": {"renderedContent": "<div>"}, "webSearchQueries": ["weather"]}
+    metadata = grounding(segment("sunny"), **more)
+    message = completion(text(WORDS, finishReason="STOP", **metadata))["choices"][0]["message"]
+    assert message["extra_content"]["google"]["grounding_metadata"] == metadata["groundingMetadata"]
+    found = streamed([text(WORDS), candidate(**metadata), STOP])
+    assert [d["extra_content"]["google"] for d in deltas(found) if "extra_content" in d] == [
+        {"grounding_metadata": metadata["groundingMetadata"]}
+    ]
+
+
+def test_citations_c245() -> None:
+    citations = [{"startIndex": 0, "endIndex": 13, "uri": URI, "title": "t"}, {"uri": 5}, {"endIndex": 2}, {"uri": URI}]
+    found = cited(WORDS, citationMetadata={"citations": citations})
+    assert [(it["title"], WORDS[it["start_index"] : it["end_index"]]) for it in found] == [
+        ("t", "Überraschung"),
+        ("", ""),
+    ]
+
+
+def test_pages_that_google_read_c246() -> None:
+    metadata = {"urlMetadata": [{"retrievedUrl": URI, "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}]}
+    message = completion(text("a", finishReason="STOP", urlContextMetadata=metadata))["choices"][0]["message"]
+    assert message["extra_content"]["google"] == {"url_context_metadata": metadata}

@@ -1,0 +1,304 @@
+"""The conversation: history, calls and their results, parts. Conformance F and I; see also test_request.py."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.exchanges import HI, asked, assistant_calls, refused, result, told
+
+OLD, NEW, NEWEST = "gemini-2.5-flash", "gemini-3-pro-preview", "gemini-3-flash"
+PNG = "iVBORw0KGgo="
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+BLOB = {"inlineData": {"mimeType": "image/png", "data": PNG}}
+CALLS = [("a", "f", '{"x": 1}'), ("b", "g", "{}")]
+
+
+def contents(*messages: Any, **chat: Any) -> Any:
+    return asked(messages=[*HI, *messages], **chat)["contents"]
+
+
+def responses(*messages: Any, **chat: Any) -> list[dict[str, Any]]:
+    parts = contents(*messages, **chat)[2]["parts"]
+    return [part["functionResponse"] for part in parts if "functionResponse" in part]
+
+
+def image(**more: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {**IMAGE["image_url"], **more}}  # type: ignore[dict-item]
+
+
+def test_a_tool_loop_alternates_between_two_roles_c105() -> None:
+    loop = [assistant_calls(*CALLS), result("a", "1"), result("b", "2")]
+    turns = contents(*loop, *loop, {"role": "assistant", "content": "done"}, *HI)
+    assert [turn["role"] for turn in turns] == ["user", "model", "user", "model", "user", "model", "user"]
+
+
+def test_text_then_calls_c109() -> None:
+    turn = contents(assistant_calls(*CALLS, content="so:"), result("a", "1"), result("b", "2"))[1]
+    assert [next(iter(part)) for part in turn["parts"]] == ["text", "functionCall", "functionCall"]
+    assert turn["parts"][1] == {"functionCall": {"name": "f", "args": {"x": 1}}}
+
+
+ECHOES: list[Any] = [
+    pytest.param({"content": [{"type": "refusal", "refusal": "no"}]}, [{"text": "no"}], id="C110"),
+    pytest.param({"content": "a", "reasoning_content": "hm", "reasoning": "hm"}, [{"text": "a"}], id="C111"),
+    pytest.param(
+        {"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}]},
+        [{"text": "a"}],
+        id="C111-parts",
+    ),
+    pytest.param({"content": "a", "thinking_blocks": [{"thinking": "hm"}]}, [{"text": "a"}], id="C111-blocks"),
+]
+
+
+@pytest.mark.parametrize(("message", "parts"), ECHOES)
+def test_what_the_model_said(message: dict[str, Any], parts: Any) -> None:
+    assert contents({"role": "assistant", **message}, *HI)[1] == {"role": "model", "parts": parts}
+
+
+def test_a_thought_in_the_history_is_left_out() -> None:
+    thought = {"role": "assistant", "content": "hm", "extra_content": {"google": {"thought": True}}}
+    assert len(contents(thought, *HI)) == 1
+
+
+def test_prefill_c108() -> None:
+    prefill = {"role": "assistant", "content": "Sure:"}
+    assert contents(prefill)[-1] == {"role": "model", "parts": [{"text": "Sure:"}]}
+    assert told(messages=[*HI, prefill]) == ""
+    assert contents(prefill, model=NEWEST)[-1] == {"role": "user", "parts": [{"text": " "}]}
+    assert "does not go on" in told(messages=[*HI, prefill], model=NEWEST)
+
+
+def test_legacy_function_messages_c113() -> None:
+    ask = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"x": 1}'}}
+    turns = contents(ask, {"role": "function", "name": "f", "content": "sunny"})
+    assert turns[1]["parts"] == [{"functionCall": {"name": "f", "args": {"x": 1}}}]
+    assert turns[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "sunny"}}}]
+
+
+RESULTS: list[Any] = [
+    pytest.param('{"a": {"b": 1}}', {"a": {"b": 1}}, id="C114"),
+    pytest.param("[1, 2]", {"output": [1, 2]}, id="C115-array"),
+    pytest.param("17", {"output": 17}, id="C115-number"),
+    pytest.param("true", {"output": True}, id="C115-boolean"),
+    pytest.param('"x"', {"output": '"x"'}, id="C115-string"),
+    pytest.param("sunny", {"output": "sunny"}, id="C115-text"),
+    pytest.param("", {"output": ""}, id="C115-empty"),
+    pytest.param(None, {"output": ""}, id="C115-null"),
+    pytest.param("{broken", {"output": "{broken"}, id="C115-broken"),
+    pytest.param('{"a": NaN}', {"output": '{"a": NaN}'}, id="C115-not-a-number"),
+    pytest.param("[" * 5000, {"output": "[" * 5000}, id="C115-too-deep"),
+    pytest.param('{"$ref": "#/x"}', {"output": '{"$ref": "#/x"}'}, id="C116"),
+    pytest.param('{"a": [{"$ref": "x"}]}', {"output": '{"a": [{"$ref": "x"}]}'}, id="C116-inside"),
+    pytest.param('[{"$ref": "x"}]', {"output": '[{"$ref": "x"}]'}, id="C116-in-a-list"),
+    pytest.param('{"$ref": 5}', {"$ref": 5}, id="C116-no-string"),
+    pytest.param([{"type": "text", "text": '{"a":'}, {"type": "text", "text": "1}"}], {"a": 1}, id="C117-texts"),
+]
+
+
+@pytest.mark.parametrize(("content", "response"), RESULTS)
+def test_results(content: Any, response: Any) -> None:
+    assert responses(assistant_calls(CALLS[0]), result("a", content)) == [{"name": "f", "response": response}]
+
+
+def test_a_result_with_an_image_c117() -> None:
+    shown = result("a", [{"type": "text", "text": "look"}, image(detail="low")])
+    new = contents(assistant_calls(CALLS[0]), shown, model=NEW)[2]["parts"]
+    response = {"id": "a", "name": "f", "response": {"output": "look"}, "parts": [BLOB]}
+    assert new == [{"functionResponse": response}]
+    old = contents(assistant_calls(CALLS[0]), shown)[2]["parts"]
+    assert old == [{"functionResponse": {"name": "f", "response": {"output": "look"}}}, BLOB]
+
+
+def test_a_result_with_google_s_own_parts() -> None:
+    def shown(parts: Any) -> dict[str, Any]:
+        return result("a", "look", extra_content={"google": {"parts": parts}})
+
+    parts = [{"inline_data": {"mime_type": "image/png", "data": PNG}}, {"fileData": {"fileUri": "gs://b/a.png"}}]
+    turns = contents(assistant_calls(CALLS[0]), shown(parts), model=NEW)
+    assert turns[2]["parts"][0]["functionResponse"]["parts"] == [BLOB, {"fileData": {"fileUri": "gs://b/a.png"}}]
+    for wrong, place in ((5, "parts"), ([{}], "parts[0]"), ([{"inlineData": 1}], "parts[0]")):
+        error = refused(messages=[*HI, assistant_calls(CALLS[0]), shown(wrong)])
+        assert (error.status, error.param) == (400, f"messages[2].extra_content.google.{place}")
+
+
+ORDERS: list[Any] = [
+    pytest.param([assistant_calls(*CALLS), result("a", "1"), result("b", "2")], id="C118"),
+    pytest.param([assistant_calls(*CALLS), result("b", "2"), result("a", "1")], id="C119-reversed"),
+    pytest.param(
+        [assistant_calls(CALLS[0]), assistant_calls(CALLS[1]), result("a", "1"), result("b", "2")],
+        id="C119-two-messages",
+    ),
+    pytest.param([assistant_calls(*CALLS), result("x", "1", name="f"), result(None, "2", name="g")], id="C121-by-name"),
+    pytest.param([assistant_calls(*CALLS), result("a", "0"), result("b", "2"), result("a", "1")], id="C122"),
+]
+
+
+@pytest.mark.parametrize("messages", ORDERS)
+def test_results_stand_in_one_turn_in_the_order_of_the_calls(messages: list[Any]) -> None:
+    assert [(it["name"], it["response"]["output"]) for it in responses(*messages)] == [("f", 1), ("g", 2)]
+    assert [turn["role"] for turn in contents(*messages)] == ["user", "model", "user"]
+
+
+def test_several_results_for_one_call_are_a_warning_c122() -> None:
+    messages = [*HI, assistant_calls(CALLS[0]), result("a", "1"), result("a", "2")]
+    assert "messages[3]" in told(messages=messages)
+
+
+def test_calls_of_one_name_and_results_without_ids_c121() -> None:
+    twice = assistant_calls(("", "f", "{}"), ("", "f", "{}"))
+    messages = [twice, result("", "1", name="f"), result("", "2", name="f")]
+    assert [it["response"]["output"] for it in responses(*messages)] == [1, 2]
+
+
+@pytest.mark.parametrize("after", [[], HI, [{"role": "system", "content": "x"}]])
+def test_a_missing_result_c120(after: list[Any]) -> None:
+    messages = [assistant_calls(*CALLS), result("b", "2"), *after]
+    assert responses(*messages) == [
+        {"name": "f", "response": {"error": "no result provided"}},
+        {"name": "g", "response": {"output": 2}},
+    ]
+    assert "'a' has no result" in told(messages=[*HI, *messages])
+
+
+def test_a_result_that_answers_nothing_c121() -> None:
+    for messages in ([*HI, result("nope", "x")], [result("a", "1"), assistant_calls(CALLS[0])]):
+        error = refused(messages=messages)
+        assert (error.status, error.param) == (
+            400,
+            f"messages[{len(messages) - 1 if messages[0] in HI else 0}].tool_call_id",
+        )
+    assert "nope" in refused(messages=[*HI, result("nope", "x")]).message
+
+
+def test_what_a_user_says_after_results_is_a_turn_of_its_own_c123() -> None:
+    turns = contents(assistant_calls(CALLS[0]), result("a", "1"), {"role": "user", "content": "and?"})
+    assert turns[3] == {"role": "user", "parts": [{"text": "and?"}]}
+    assert len(turns[2]["parts"]) == 1
+
+
+@pytest.mark.parametrize("arguments", [pytest.param(text, id=f"C124-{text!r}") for text in ("", "{}", " \n", None)])
+def test_no_arguments(arguments: Any) -> None:
+    turn = contents(assistant_calls(("a", "f", arguments)), result("a", "1"))[1]
+    assert turn["parts"][0]["functionCall"]["args"] == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(text, id=f"C125-{text[:6]}")
+        for text in ("{", "[1]", '"x"', "null", "nope", '{"a": NaN}', "[" * 5000)
+    ],
+)
+def test_arguments_that_are_no_object(arguments: str) -> None:
+    error = refused(
+        messages=[*HI, assistant_calls(CALLS[0], ("c", "f", arguments)), result("a", "1"), result("c", "1")]
+    )
+    assert (error.status, error.code) == (400, "invalid_tool_arguments")
+    assert error.param == "messages[1].tool_calls[1].function.arguments"
+    legacy = {"role": "assistant", "function_call": {"name": "f", "arguments": arguments}}
+    assert refused(messages=[*HI, legacy]).param == "messages[1].function_call.arguments"
+
+
+def test_an_id_that_is_used_again_means_the_nearest_call_c126() -> None:
+    turns = contents(
+        assistant_calls(("a", "f", "{}")), result("a", "1"), assistant_calls(("a", "g", "{}")), result("a", "2")
+    )
+    answered = [turn["parts"][0]["functionResponse"] for turn in (turns[2], turns[4])]
+    assert [(it["name"], it["response"]["output"]) for it in answered] == [("f", 1), ("g", 2)]
+
+
+@pytest.mark.parametrize(
+    "call_id", [pytest.param(i, id=f"C127-{i[:5]}") for i in ("a|b", "a:b", "x" * 2000, "-_=", "ä")]
+)
+def test_any_id_of_a_call(call_id: str) -> None:
+    messages = [assistant_calls((call_id, "f", "{}")), result(call_id, "1")]
+    assert call_id not in json.dumps(contents(*messages, model=OLD), ensure_ascii=False)
+    turns = contents(*messages, model=NEW)
+    assert turns[1]["parts"][0]["functionCall"]["id"] == call_id
+    assert turns[2]["parts"][0]["functionResponse"]["id"] == call_id
+
+
+def test_the_order_of_parts_is_kept_c184() -> None:
+    parts = [{"type": "text", "text": "a"}, IMAGE, {"type": "text", "text": "b"}]
+    (turn,) = asked(messages=[{"role": "user", "content": parts}])["contents"]
+    assert turn["parts"] == [{"text": "a"}, BLOB, {"text": "b"}]
+
+
+DETAILS: list[Any] = [
+    pytest.param(["low"], "LOW", False, id="C175-low"),
+    pytest.param(["high", "high"], "HIGH", False, id="C175-uniform"),
+    pytest.param(["low", "high"], "HIGH", True, id="C175-mixed"),
+    pytest.param(["low", None], None, True, id="C175-mixed-with-unset"),
+    pytest.param(["auto", None], None, False, id="C175-auto"),
+]
+
+
+@pytest.mark.parametrize(("details", "level", "warned"), DETAILS)
+def test_detail(details: list[str | None], level: str | None, warned: bool) -> None:
+    images = [image(detail=detail) if detail else image() for detail in details]
+    messages = [{"role": "user", "content": images}]
+    config = asked(messages=messages)["generationConfig"]
+    assert config.get("mediaResolution") == (level and f"MEDIA_RESOLUTION_{level}")
+    assert ("looks at all images alike" in told(messages=messages)) == warned
+    new = asked(messages=messages, model=NEW)
+    assert "mediaResolution" not in new["generationConfig"]
+    found = [
+        part.get("mediaResolution", {}).get("level", "").rpartition("_")[2] for part in new["contents"][0]["parts"]
+    ]
+    assert found == [{"auto": "UNSPECIFIED", None: ""}.get(detail, str(detail).upper()) for detail in details]
+
+
+def test_too_much_media_is_refused_before_it_is_sent_c182() -> None:
+    big = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 15_000_000}}
+    asked(messages=[{"role": "user", "content": [big]}])
+    error = refused(messages=[{"role": "user", "content": [big]}, {"role": "user", "content": [big]}])
+    assert (error.status, error.code) == (400, "request_too_large")
+
+
+PLACES: list[Any] = [
+    pytest.param(
+        {"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,AAAA"}}, ".image_url.url", id="C170"
+    ),
+    pytest.param({"type": "file", "file": {"file_id": "file-1"}}, ".file.file_id", id="C178"),
+    pytest.param({"type": "hologram"}, ".type", id="C181"),
+]
+
+
+@pytest.mark.parametrize(("part", "place"), PLACES)
+def test_a_bad_part_names_its_place(part: Any, place: str) -> None:
+    assert refused(messages=[*HI, {"role": "user", "content": [IMAGE, part]}]).param == f"messages[1].content[1]{place}"
+
+
+def test_media_on_the_web_wait_to_be_fetched_c171() -> None:
+    from tests.exchanges import chat_ask, chat_request
+
+    part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
+    ask = chat_ask(chat_request(messages=[{"role": "user", "content": [part]}], model=NEW))
+    assert [media.url for media in ask.remote] == ["https://example.com/a.png"]
+
+
+def test_half_an_emoji_is_replaced_c183() -> None:
+    (turn,) = asked(messages=[{"role": "user", "content": "cut \ud83d, whole 😀, \\ud83d, nul \x00"}])["contents"]
+    assert turn["parts"] == [{"text": "cut \ufffd, whole 😀, \\ud83d, nul \x00"}]
+    arguments = json.dumps({"a": "\ude00x\ud83d"})
+    turns = contents(assistant_calls(("a", "f", arguments)), result("a", "1"))
+    assert turns[1]["parts"][0]["functionCall"]["args"] == {"a": "\ufffdx\ufffd"}
+
+
+def test_what_the_model_drew_or_spoke_is_not_kept() -> None:
+    drawn = {"role": "assistant", "content": "see", "images": [{"type": "image_url"}], "audio": {"id": "audio_1"}}
+    assert "messages[1].audio" in told(messages=[*HI, drawn, *HI])
+    assert "messages[1].images" in told(messages=[*HI, drawn, *HI])
+
+
+@pytest.mark.parametrize("content", [None, "", [], "absent"])
+def test_all_forms_of_an_assistant_message_with_calls_c106(content: Any) -> None:
+    message = assistant_calls(CALLS[0], content=content, refusal=None, annotations=[], audio=None, parsed=None)
+    message["tool_calls"][0]["function"]["parsed_arguments"] = {"x": 1}
+    message["tool_calls"][0]["index"] = 0
+    if content == "absent":
+        del message["content"]
+    turns = contents(message, result("a", [{"type": "text", "text": "1"}], name="f"))
+    assert turns[1]["parts"] == [{"functionCall": {"name": "f", "args": {"x": 1}}}]
+    assert told(messages=[*HI, message, result("a", "1")]) == ""

@@ -1,0 +1,53 @@
+"""What clients call a model: C207 and mapping B.2."""
+
+import pytest
+
+from gemini_proxy.dialects.openai_chat.model_names import ModelName, model_name_from
+from tests.exchanges import asked, chat_ask, chat_request, completion, refused, text
+
+ALIASES = {"fast": "gemini-2.5-flash-search:low", "gemini-2.5-pro": "gemini-2.5-pro:high", "gpt-4o": "models/gemini-x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("x", ModelName("x"), id="C207-unknown"),
+        pytest.param("models/x", ModelName("x"), id="C207-models"),
+        pytest.param("google/x", ModelName("x"), id="C207-google"),
+        pytest.param("gemini/x", ModelName("x"), id="C207-gemini"),
+        pytest.param("models/google/x", ModelName("x"), id="C207-both"),
+        pytest.param("x-search", ModelName("x", search=True), id="C207-search"),
+        pytest.param("x-nothinking", ModelName("x", "none"), id="C207-nothinking"),
+        pytest.param("x-maxthinking", ModelName("x", "max"), id="C207-maxthinking"),
+        pytest.param("x:minimal", ModelName("x", "minimal"), id="C207-minimal"),
+        pytest.param("x:low", ModelName("x", "low"), id="C207-low"),
+        pytest.param("x:medium", ModelName("x", "medium"), id="C207-medium"),
+        pytest.param("x:high", ModelName("x", "high"), id="C207-high"),
+        pytest.param("google/x-search:low", ModelName("x", "low", True), id="C207-combined"),
+        pytest.param("x:low-search", ModelName("x", "low", True), id="C207-any-order"),
+        pytest.param("fast", ModelName("gemini-2.5-flash", "low", True), id="alias"),
+        pytest.param("fast:high", ModelName("gemini-2.5-flash", "high", True), id="alias-with-suffix"),
+        pytest.param("gemini-2.5-pro", ModelName("gemini-2.5-pro", "high"), id="alias-of-itself"),
+        pytest.param("gpt-4o", ModelName("gemini-x"), id="alias-with-prefix"),
+    ],
+)
+def test_names(name: str, expected: ModelName) -> None:
+    assert model_name_from(name, ALIASES) == expected
+
+
+@pytest.mark.parametrize("name", ["", "models/", "-search", "google/:low"])
+def test_no_name_c207(name: str) -> None:
+    assert (refused(model=name).status, refused(model=name).param) == (400, "model")
+
+
+def test_suffixes_through_the_door_c207() -> None:
+    ask = chat_ask(chat_request(model="models/gemini-2.5-flash-search:low"))
+    assert ask.model == "gemini-2.5-flash"
+    assert ask.request["tools"] == [{"googleSearch": {}}]
+    assert ask.request["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 1024
+    own = asked(model="gemini-2.5-flash:low", reasoning_effort="high")  # what the request says goes first
+    assert own["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 24_576
+
+
+def test_the_answer_calls_the_model_what_the_client_did_c52() -> None:
+    assert completion(text("a", finishReason="STOP"), model="models/x:low")["model"] == "models/x:low"

@@ -1,0 +1,213 @@
+"""Thought signatures: each goes back to Google with the part it came with. Conformance G."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
+from gemini_proxy.gemini.signatures import DUMMY, SignatureMemory
+from tests.exchanges import (
+    HI,
+    STOP,
+    assistant_calls,
+    call,
+    called,
+    candidate,
+    chat_ask,
+    chat_request,
+    deltas,
+    events,
+    exchange,
+    function,
+    result,
+    sse_bytes,
+    text,
+    told,
+)
+
+NEW, NEWEST, OLD = "gemini-3-pro-preview", "gemini-3-flash", "gemini-2.5-pro"
+SIG, OTHER = "c2lnbmF0dXJl", "b3RoZXIhISEh"
+
+
+def talk(dialect: OpenAIChat, chunks: list[Any], **chat: Any) -> list[Any]:
+    running = exchange(dialect, stream=True, **{"model": NEW, **chat})
+    return events(b"".join(running.transform(sse_bytes(chunks)) + running.transform(b"")))
+
+
+def signatures(messages: list[Any], dialect: OpenAIChat | None = None, model: str = NEW) -> list[str | None]:
+    """Of all parts of the model, in order."""
+    turns = chat_ask(chat_request(model=model, messages=messages), dialect).request["contents"]
+    return [part.get("thoughtSignature") for turn in turns if turn["role"] == "model" for part in turn["parts"]]
+
+
+def fresh() -> OpenAIChat:
+    return OpenAIChat(SignatureMemory(None), {})
+
+
+GOOGLE = {"google": {"thought_signature": SIG}}
+KEPT: list[Any] = [
+    pytest.param({"extra_content": GOOGLE}, id="C129"),
+    pytest.param({"extra_content": {"google": {"thoughtSignature": SIG}}}, id="C130-camel"),
+    pytest.param({"provider_specific_fields": {"thought_signature": SIG}}, id="C130-provider"),
+    pytest.param({"thought_signature": SIG}, id="C130-bare"),
+    pytest.param({"thoughtSignature": SIG}, id="C130-bare-camel"),
+    pytest.param({"function": {"name": "f", "arguments": "{}", "extra_content": GOOGLE}}, id="C130-in-the-function"),
+    pytest.param({"id": f"call_x__thought__{SIG}"}, id="C128-thought"),
+    pytest.param({"id": f"call_x__sig__{SIG}"}, id="C128-sig"),
+    pytest.param({"id": f"call_x_TSIG_{SIG}"}, id="C128-tsig"),
+]
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_a_signature_that_the_client_kept(kept: dict[str, Any]) -> None:
+    message = assistant_calls(("a", "f", "{}"))
+    message["tool_calls"][0] |= kept
+    assert signatures([*HI, message, result(message["tool_calls"][0]["id"], "1")]) == [SIG]
+
+
+LOST: list[Any] = [
+    pytest.param({"id": "call_x__thought__not base64"}, id="C128-no-base64"),
+    pytest.param({"extra_content": {"google": {"thought_signature": "%%%"}}}, id="C136-no-base64"),
+    pytest.param({"extra_content": {"google": {"thought_signature": SIG[:-1]}}}, id="C136-truncated"),
+    pytest.param({"extra_content": {"google": {"thought_signature": 5}}}, id="C136-number"),
+    pytest.param({"extra_content": "x"}, id="C136-text"),
+    pytest.param({}, id="C132"),
+]
+
+
+@pytest.mark.parametrize("kept", LOST)
+def test_a_signature_that_is_lost_has_a_stand_in(kept: dict[str, Any]) -> None:
+    message = assistant_calls(("a", "f", "{}"), ("b", "f", "{}"))
+    message["tool_calls"][0] |= kept
+    messages = [*HI, message, result(message["tool_calls"][0]["id"], "1"), result("b", "1")]
+    assert signatures(messages) == [DUMMY, None]
+    assert signatures(messages, model=OLD) == [None, None]  # C134
+    assert "stand-in" in told(messages=messages, model=NEW)
+    assert told(messages=messages, model=OLD) == ""
+
+
+def test_only_the_current_turn_needs_a_stand_in_c132() -> None:
+    step = [assistant_calls(("a", "f", "{}")), result("a", "1")]
+    assert signatures([*HI, *step, *HI, *step, *step]) == [None, DUMMY, DUMMY]
+
+
+def test_a_client_that_keeps_nothing_but_ids_c131_c133() -> None:
+    dialect = fresh()
+    found = talk(dialect, [candidate(call("f", thoughtSignature=SIG), call("g")), STOP])
+    made = called(found)
+    assert made[0]["extra_content"] == {"google": {"thought_signature": SIG}}  # C95
+    assert "extra_content" not in made[1]
+    said = [json.dumps(delta) for delta in deltas(found)]
+    assert sum(SIG in delta for delta in said) == 1  # C137
+    history = [
+        *HI,
+        assistant_calls(*((it["id"], "renamed", "{}") for it in made)),
+        *(result(it["id"], "1") for it in made),
+    ]
+    assert signatures(history, dialect) == [SIG, None]  # C140: by the id alone
+    assert signatures(history, fresh()) == [DUMMY, None]
+    assert signatures(history, dialect, NEWEST) == [DUMMY, None]  # C136: another family's
+
+
+def test_a_family_s_signature_is_not_another_s_even_if_the_client_kept_it_c136() -> None:
+    dialect = fresh()
+    (made,) = called(talk(dialect, [candidate(call("f", thoughtSignature=SIG)), STOP]))
+    message = assistant_calls((made["id"], "f", "{}"))
+    message["tool_calls"][0]["extra_content"] = made["extra_content"]
+    history = [*HI, message, result(made["id"], "1")]
+    assert signatures(history, dialect) == [SIG]
+    assert signatures(history, dialect, NEWEST) == [DUMMY]
+
+
+def test_a_signature_in_a_later_part_belongs_to_the_call_c96() -> None:
+    dialect = fresh()
+    chunks = [candidate(call("f")), candidate({"text": "", "thoughtSignature": SIG}, finishReason="STOP")]
+    (made,) = called(talk(dialect, chunks))
+    assert signatures([*HI, assistant_calls((made["id"], "f", "{}")), result(made["id"], "1")], dialect) == [SIG]
+
+
+def test_a_later_signature_does_not_replace_the_call_s_own_c96() -> None:
+    dialect = fresh()
+    chunks = [candidate(call("f", thoughtSignature=SIG)), candidate({"text": "", "thoughtSignature": OTHER}), STOP]
+    (made,) = called(talk(dialect, chunks))
+    assert signatures([*HI, assistant_calls((made["id"], "f", "{}")), result(made["id"], "1")], dialect) == [SIG]
+
+
+def test_answers_that_run_side_by_side_do_not_mix_c141() -> None:
+    dialect = fresh()
+    first, second = (exchange(dialect, stream=True, model=NEW) for _ in range(2))
+    wire = [sse_bytes([candidate(call("f", thoughtSignature=signature)), STOP]) for signature in (SIG, OTHER)]
+    heard: list[list[bytes]] = [[], []]
+    for a, b in zip(wire[0], wire[1], strict=True):
+        heard[0] += first.transform(bytes([a]))
+        heard[1] += second.transform(bytes([b]))
+    for frames, running, signature in ((heard[0], first, SIG), (heard[1], second, OTHER)):
+        (made,) = called(events(b"".join(frames + running.transform(b""))))
+        assert signatures([*HI, assistant_calls((made["id"], "f", "{}")), result(made["id"], "1")], dialect) == [
+            signature
+        ]
+
+
+ANSWERED = {"role": "assistant", "content": "It is 漢 sunny."}
+TEXT = [text("It is 漢"), candidate({"text": " sunny.", "thoughtSignature": SIG}, finishReason="STOP")]
+AS_PARTS = {"role": "assistant", "content": [{"type": "text", "text": "It is 漢 "}, {"type": "text", "text": "sunny."}]}
+HISTORIES: list[Any] = [
+    pytest.param([*HI, ANSWERED, *HI], [SIG], id="C135-same"),
+    pytest.param([*HI, AS_PARTS, *HI], [None, SIG], id="C135-as-parts"),
+    pytest.param([*HI, ANSWERED, {"role": "user", "content": "other"}], [SIG], id="C135-another-end"),
+    pytest.param([*HI, {**ANSWERED, "content": "It is sunny"}, *HI], [None], id="C135-another-text"),
+    pytest.param([*HI, *HI, ANSWERED, *HI], [None], id="C135-another-beginning"),
+    pytest.param([{"role": "system", "content": "x"}, *HI, ANSWERED, *HI], [None], id="C135-another-system"),
+]
+
+
+@pytest.mark.parametrize(("messages", "expected"), HISTORIES)
+def test_the_signature_of_a_text(messages: list[Any], expected: list[str | None]) -> None:
+    dialect = fresh()
+    found = talk(dialect, TEXT)
+    assert deltas(found)[-2] == {"extra_content": {"google": {"thought_signature": SIG}}}
+    assert signatures(messages, dialect) == expected
+    assert signatures(messages, fresh()) == [None] * len(expected)
+    assert signatures(messages, dialect, NEWEST) == [None] * len(expected)
+
+
+def test_the_signature_of_a_text_in_a_whole_answer_c135() -> None:
+    dialect = fresh()
+    running = exchange(dialect, model=NEW)
+    wire = json.dumps(candidate({"text": ANSWERED["content"], "thoughtSignature": SIG}, finishReason="STOP")).encode()
+    message = json.loads(running.whole({}, wire).body)["choices"][0]["message"]
+    assert message["extra_content"] == GOOGLE
+    assert signatures([*HI, ANSWERED, *HI], dialect) == [SIG]
+    assert signatures([*HI, message, *HI], fresh()) == [SIG]  # the client kept it
+
+
+def test_a_text_before_calls_keeps_its_signature_c135() -> None:
+    dialect = fresh()
+    chunks = [candidate({"text": "so:", "thoughtSignature": SIG}, call("f", thoughtSignature=OTHER)), STOP]
+    (made,) = called(talk(dialect, chunks, tools=[function("f")]))
+    history = [*HI, assistant_calls((made["id"], "f", "{}"), content="so:"), result(made["id"], "1")]
+    assert signatures(history, dialect) == [SIG, OTHER]
+
+
+def test_the_history_of_a_history_c135() -> None:
+    dialect = fresh()
+    talk(dialect, TEXT)
+    longer = [*HI, ANSWERED, {"role": "user", "content": [{"type": "text", "text": "and then?"}]}]
+    talk(
+        dialect,
+        [text("rain", finishReason="STOP"), candidate({"text": "", "thoughtSignature": OTHER})],
+        messages=longer,
+    )
+    assert signatures([*longer, {"role": "assistant", "content": "rain"}, *HI], dialect) == [SIG, OTHER]
+
+
+def test_what_signs_a_thought_goes_nowhere_c111() -> None:
+    found = talk(fresh(), [candidate({"text": "hm", "thought": True, "thoughtSignature": SIG}), text("a"), STOP])
+    assert SIG not in json.dumps(found)
+
+
+def test_two_signatures_of_one_text_come_as_one_c137() -> None:
+    signed = candidate({"text": "a", "thoughtSignature": SIG}, {"text": "b", "thoughtSignature": OTHER})
+    told_of = [delta["extra_content"] for delta in deltas(talk(fresh(), [signed, STOP])) if "extra_content" in delta]
+    assert told_of == [{"google": {"thought_signature": OTHER}}]
