@@ -94,7 +94,8 @@ class GeminiProxy:
     async def response(self, flow: http.HTTPFlow) -> None:
         call = self.calls.get(flow.id)
         try:
-            if call is not None and flow.response is not None and not flow.response.stream:
+            # A stream of no bytes at all never reached the callable.
+            if call is not None and flow.response is not None and not (flow.response.stream and call.exchange.ended):
                 flows.answer_with(flow, await self._answer(flow, call), call.framing)
         finally:
             self.calls.pop(flow.id, None)

@@ -32,4 +32,8 @@ def unwrap(event: bytes) -> GenerateContentResponse | None:
     if document.get("error"):
         raise status.error_from(document, 0)
     answer = document.get("response", document if "candidates" in document or "promptFeedback" in document else None)
-    return chunk.response_from(answer) if answer is not None else None
+    if answer is None:
+        return None
+    if isinstance(answer, dict) and isinstance(trace := document.get("traceId"), str):
+        answer["traceId"] = trace  # Google's name for this answer in its own logs: of use in a report to Google
+    return chunk.response_from(answer)

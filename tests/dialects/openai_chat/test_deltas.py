@@ -59,7 +59,7 @@ def test_sound_c62() -> None:
     ]
     assert [piece["data"] for piece in found] == pieces
     assert ["id" in piece for piece in found] == [True, False, False]
-    assert message({"inlineData": {"mimeType": "audio/x", "data": "*"}}, *parts, **chat)["audio"]["data"]
+    assert message({"inlineData": {"mimeType": "audio/x", "data": "A"}}, *parts, **chat)["audio"]["data"]
 
 
 def test_a_file_c63() -> None:

@@ -86,6 +86,7 @@ RESULTS: list[Any] = [
     pytest.param("", {"output": ""}, id="C115-empty"),
     pytest.param(None, {"output": ""}, id="C115-null"),
     pytest.param("{broken", {"output": "{broken"}, id="C115-broken"),
+    pytest.param('{"a": "\\u0041" b}', {"output": '{"a": "\\u0041" b}'}, id="C115-broken-with-escapes"),
     pytest.param('{"a": NaN}', {"output": '{"a": NaN}'}, id="C115-not-a-number"),
     pytest.param("[" * 5000, {"output": "[" * 5000}, id="C115-too-deep"),
     pytest.param('{"$ref": "#/x"}', {"output": '{"$ref": "#/x"}'}, id="C116"),
@@ -159,6 +160,11 @@ def test_a_missing_result_c120(after: list[Any]) -> None:
         {"name": "g", "response": {"output": 2}},
     ]
     assert "'a' has no result" in told(messages=[*HI, *messages])
+
+
+def test_calls_at_the_end_without_any_result_c120() -> None:
+    (only,) = contents(assistant_calls(CALLS[0]))[2]["parts"]
+    assert only["functionResponse"]["response"] == {"error": "no result provided"}
 
 
 def test_a_result_that_answers_nothing_c121() -> None:

@@ -20,7 +20,8 @@ def test_it_says_what_still_works(reason: str) -> None:
     error = eligibility.refusal(reason)
     assert error.code == "account_not_eligible"
     assert "GOOGLE_CLOUD_PROJECT" in error.message
-    assert "API key" in error.message
+    assert "GEMINI_API_KEY" in error.message
+    assert "--mode reverse:https://generativelanguage.googleapis.com" in error.message
 
 
 def test_c216_personal_accounts() -> None:

@@ -87,3 +87,7 @@ def test_members_that_nobody_named_survive() -> None:
         "candidates": [{"new": 1}],
         "other": 2,
     }
+
+
+def test_google_s_trace_id_is_kept() -> None:
+    assert envelope.unwrap(b'{"response":{"candidates":[]},"traceId":"abc"}') == {"candidates": [], "traceId": "abc"}

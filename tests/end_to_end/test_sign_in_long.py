@@ -1,9 +1,13 @@
-"""The load of test_sign_in_shared.py for half a minute each. Not part of the suite: `pytest` with this file's path runs it."""
+"""The load of test_sign_in_shared.py for half a minute each. `pytest -m long` runs it."""
 
 from pathlib import Path
 
+import pytest
+
 from gemini_proxy.emulator import Emulator
 from tests.end_to_end.shared_file import LIFETIME, Load, one_proxy_and_others_that_are_killed, two_proxies_and_login
+
+pytestmark = pytest.mark.long
 
 
 async def test_two_proxies_and_ten_logins(tmp_path: Path) -> None:

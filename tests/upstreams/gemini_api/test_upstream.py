@@ -1,0 +1,110 @@
+"""The public API as an upstream: what is sent, what is read, whose key it is."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
+from gemini_proxy.errors import ProxyError, Unreadable
+from gemini_proxy.exchange import Ask, Exchange
+from gemini_proxy.gemini.signatures import SignatureMemory
+from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
+from tests.exchanges import chat_ask, chat_request, events, said, sse_bytes
+
+KEY = "AIza" + "k" * 35
+BASE = "https://generativelanguage.googleapis.com"
+NO_SIGNATURE = b'{"error":{"code":400,"message":"Thought signature is not valid.","status":"INVALID_ARGUMENT"}}'
+
+
+def upstream(key: str = KEY, **more: Any) -> GeminiApi:
+    return GeminiApi(BASE, key, **more)
+
+
+def ask(**chat: Any) -> Ask:
+    return chat_ask(chat_request(**chat))
+
+
+@pytest.mark.parametrize(("stream", "target"), [(False, "generateContent"), (True, "streamGenerateContent?alt=sse")])
+async def test_the_request(stream: bool, target: str) -> None:
+    request = await upstream().encode(ask(stream=stream))
+    assert (request.method, request.url) == ("POST", f"{BASE}/v1beta/models/gemini-2.5-flash:{target}")
+    assert request.headers["x-goog-api-key"] == KEY
+    assert "authorization" not in request.headers
+    assert set(json.loads(request.body)) <= {"contents", "generationConfig"}
+    assert KEY not in repr(request)
+
+
+async def test_a_key_that_the_client_brought() -> None:
+    own = "AIza" + "c" * 35
+    asked = Ask("m", "generateContent", {}, ask().renderer, client_key=own)
+    assert (await upstream().encode(asked)).headers["x-goog-api-key"] == own
+    assert own not in repr(asked)
+
+
+async def test_without_a_key() -> None:
+    with pytest.raises(ProxyError) as raised:
+        await upstream("").encode(ask())
+    assert (raised.value.status, raised.value.code) == (401, "google_api_key_required")
+    obstacle = upstream("").obstacle()
+    assert obstacle is not None
+    assert obstacle.code == "google_api_key_required"
+    assert upstream("", client_keys=True).obstacle() is None
+
+
+def test_an_answer_and_its_absence() -> None:
+    assert upstream().decode(b'{"candidates":[{"new":1}]}') == {"candidates": [{"new": 1}]}
+    assert upstream().decode(b'[{"candidates":[]}]') == {"candidates": []}
+    assert upstream().decode(b"[DONE]") is None
+
+
+@pytest.mark.parametrize("event", [b"{", b"[]", b'"x"', b'{"candidates":1}'])
+def test_no_answer_at_all(event: bytes) -> None:
+    with pytest.raises(Unreadable):
+        upstream().decode(event)
+
+
+def test_an_error_in_mid_stream() -> None:
+    with pytest.raises(ProxyError) as raised:
+        upstream().decode(b'{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}')
+    assert (raised.value.status, raised.value.code) == (503, "overloaded")
+
+
+def test_what_stands_in_the_way_until_an_answer_comes() -> None:
+    google = upstream()
+    google.refuse(400, {}, b'{"error":{"message":"User location is not supported for the API use."}}')
+    obstacle = google.obstacle()
+    assert obstacle is not None
+    assert obstacle.code == "unsupported_location"
+    google.decode(b'{"candidates":[]}')
+    assert google.obstacle() is None
+    google.refuse(503, {}, b"{}")
+    assert google.obstacle() is None
+
+
+def test_a_client_s_bad_key_is_not_the_operator_s() -> None:
+    google = upstream(client_keys=True)
+    google.refuse(
+        400, {}, b'{"error":{"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT"}}'
+    )
+    assert google.obstacle() is None
+
+
+async def test_a_signature_that_google_refuses() -> None:
+    google, asked = upstream(), ask()
+    signed = {"functionCall": {"name": "f"}, "thoughtSignature": "eA=="}
+    asked.request["contents"][:] = [{"role": "model", "parts": [signed]}]
+    sent = await google.encode(asked)
+    again = await google.second_try(asked, sent, 400, NO_SIGNATURE)
+    assert again is not None
+    assert b"eA==" not in again.body
+    assert asked.warnings
+    assert await google.second_try(asked, sent, 401, b"{}") is None
+
+
+def test_one_translator_for_both_c13() -> None:
+    dialect = OpenAIChat(SignatureMemory(None), {})
+    exchange = Exchange(dialect, upstream(), chat_ask(chat_request(stream=True), dialect))
+    chunks = [{"candidates": [{"content": {"parts": [{"text": "ab"}]}}]}, {"candidates": [{"finishReason": "STOP"}]}]
+    frames = exchange.transform(sse_bytes(chunks)) + exchange.transform(b"")
+    assert said(events(b"".join(frames))) == "ab"
