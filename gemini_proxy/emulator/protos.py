@@ -174,7 +174,13 @@ MESSAGES |= {
         "model": "string",
         "generationConfig": "PublicGenerationConfig",
         "safetySettings": "[]PublicSafetySetting",
+        "tools": "[]PublicTool",
+        "toolConfig": "PublicToolConfig",
     },
+    "PublicTool": {**MESSAGES["Tool"], "googleSearch": "PublicGoogleSearch"},
+    "PublicGoogleSearch": {"timeRangeFilter": "Struct", "searchTypes": "Struct"},
+    "PublicToolConfig": {**MESSAGES["ToolConfig"], "functionCallingConfig": "PublicFunctionCallingConfig"},
+    "PublicFunctionCallingConfig": {"mode": "Mode", "allowedFunctionNames": "[]string"},
     "PublicCountTokens": {"contents": "[]Content", "generateContentRequest": "PublicGenerateContent"},
     "EmbedContent": {
         "model": "string",

@@ -76,6 +76,11 @@ class SignatureMemory:
         self._recent: OrderedDict[str, Row] = OrderedDict()
         self._file = _File(path.absolute(), now) if path else None
 
+    def open(self) -> None:
+        """Makes the file in the background: a first signature would wait for it, and be lost if we were killed."""
+        if self._file:
+            self._file.start()
+
     def remember(self, call_id: str, signature: str, family: str) -> None:
         """Ids are unique over all conversations; one that comes again stands for its latest call (C141)."""
         if not call_id or not valid(signature):
@@ -140,6 +145,9 @@ class _File:
         with self._lock:
             self._waiting.append(row)
         self._wake.set()
+        self.start()
+
+    def start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="signatures", daemon=True)
             self._thread.start()
@@ -161,14 +169,8 @@ class _File:
         with self._writing:
             with self._lock:
                 rows, self._waiting = self._waiting, deque(maxlen=LIMIT)
-            try:
-                if rows:
-                    self._write(rows)
-            except (sqlite3.Error, OSError) as error:
-                self._disconnect()
-                with self._lock:
-                    self._waiting = deque([*rows, *self._waiting], maxlen=LIMIT)
-                self._warn(error)
+            if rows:
+                self._attempt(rows)
 
     def close(self) -> None:
         self._closed = True
@@ -179,10 +181,21 @@ class _File:
         self._disconnect()
 
     def _run(self) -> None:
+        with self._writing:
+            self._attempt([])  # the file is made before it is needed
         while not self._closed:
             self._wake.wait(RETRY if self._waiting else None)
             self._wake.clear()
             self.flush()
+
+    def _attempt(self, rows: Iterable[Row]) -> None:
+        try:
+            self._write(rows)
+        except (sqlite3.Error, OSError) as error:
+            self._disconnect()
+            with self._lock:
+                self._waiting = deque([*rows, *self._waiting], maxlen=LIMIT)
+            self._warn(error)
 
     def _write(self, rows: Iterable[Row]) -> None:
         try:

@@ -15,10 +15,11 @@ from gemini_proxy.exchange import Exchange
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import bodies, flows, log, network, options, second_try
 from gemini_proxy.mitm.calls import CALLS, Body, Call
-from gemini_proxy.mitm.layer import House, let_us_answer
+from gemini_proxy.mitm.layer import let_us_answer
 from gemini_proxy.mitm.listeners import Listeners, choose, port
 from gemini_proxy.mitm.service import Service, unknown_path
 from gemini_proxy.mitm.shutdown import Shutdown
+from gemini_proxy.mitm.stream import House
 
 logger = logging.getLogger(__name__)
 

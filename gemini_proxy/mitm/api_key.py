@@ -20,7 +20,7 @@ OTHER = "Google refuses the API key: check GEMINI_API_KEY (https://aistudio.goog
 NO_SIGN_IN = "This proxy uses Google's public API with a key: set GEMINI_API_KEY. There is nobody to sign in."
 
 
-def page(request: ClientRequest, upstream: str, obstacle: ProxyError | None) -> Answer | None:
+def page(request: ClientRequest, obstacle: ProxyError | None) -> Answer | None:
     """/health/ready and /auth/status of an upstream that signs nobody in; None for what is neither.
 
     Raises ProxyError 404 for the other pages of a sign-in.
@@ -30,7 +30,7 @@ def page(request: ClientRequest, upstream: str, obstacle: ProxyError | None) -> 
     if request.path == "/auth/status" and request.method in ("GET", "HEAD"):
         present = obstacle is None or obstacle.code != "google_api_key_required"
         problem = _said(obstacle) if obstacle is not None else {}
-        return _answer(200, {"authenticated": present, "upstream": upstream, **problem})
+        return _answer(200, {"authenticated": present, **problem})
     if request.path.startswith("/auth/"):
         raise ProxyError(404, "not_found", NO_SIGN_IN, retry=False)
     return None

@@ -1,6 +1,7 @@
 """What the proxy answers itself, whatever dialect a client speaks: /health and /health/ready. Neither needs a key."""
 
 import json
+from dataclasses import replace
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.source import TokenSource
@@ -45,6 +46,14 @@ async def ready(request: ClientRequest, source: TokenSource, project: str) -> An
         return READY
     body = {"status": "not_ready", "reason": reason, "message": REMEDIES.get(reason, OTHER)}
     return Answer(503, json.dumps(body, separators=(",", ":")).encode(), JSON)
+
+
+def naming(answer: Answer, upstream: str) -> Answer:
+    """A status in JSON with the name of the upstream that is in use; any other answer as it is."""
+    if not answer.body or answer.headers.get("content-type") != "application/json":
+        return answer
+    body = {**json.loads(answer.body), "upstream": upstream}
+    return replace(answer, body=json.dumps(body, separators=(",", ":")).encode())
 
 
 async def _obstacle(source: TokenSource, project: str) -> str:

@@ -16,7 +16,7 @@ from gemini_proxy.mitm import api_key
 from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
 from gemini_proxy.mitm.earlier import ask_earlier
-from gemini_proxy.mitm.local import health, ready
+from gemini_proxy.mitm.local import health, naming, ready
 from gemini_proxy.remote_media import Fetcher
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams import Needs, choose, endpoint_of
@@ -51,6 +51,7 @@ class Service:
             settings, self._tokens, store, google, self._http, settings.code_assist_endpoint or endpoint, port
         )
         self._memory = SignatureMemory(None if settings.demo else settings.state_directory / "signatures.sqlite")
+        self._memory.open()
         self._running = self._choice.start(Needs(settings, endpoint, self._tokens, self._send))
         self.upstream: Upstream = self._running.upstream
         self.dialects: tuple[Dialect, ...] = dialects(settings, self._memory, self._running.models)
@@ -82,12 +83,12 @@ class Service:
         if self._choice.signs_in:
             answer = await ready(request, self._tokens, self.settings.project)
         else:
-            answer = api_key.page(request, self._choice.name, self._running.obstacle())
+            answer = api_key.page(request, self._running.obstacle())
         if answer is not None:
-            return answer
+            return naming(answer, self._choice.name)
         guard.check_peer(request, self.settings.api_key)
         if (answer := await self._pages.answer(request)) is not None:
-            return answer
+            return naming(answer, self._choice.name)
         if request.path.startswith("/v1/") and not self._client_key(request):
             guard.check_key(request, self.settings.api_key)
         if request.path.startswith("/v1/models"):

@@ -66,6 +66,19 @@ def test_fields_of_code_assist_are_refused(field: str) -> None:
     assert refusal(ask(google(), f"{FLASH}:generateContent", {**HI, field: "x"}))[0] == 400
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"toolConfig": {"functionCallingConfig": {"mode": "AUTO", "streamFunctionCallArguments": True}}},
+        {"tools": [{"googleSearch": {"excludeDomains": ["example.com"]}}]},
+        {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "method": "SEVERITY"}]},
+        {"generationConfig": {"audioTimestamp": True}},
+    ],
+)
+def test_fields_of_vertex_ai_are_refused(more: Any) -> None:
+    assert "Unknown name" in refusal(ask(google(), f"{FLASH}:generateContent", {**HI, **more}))[1]
+
+
 def test_the_rules_of_the_conversation_are_the_same() -> None:
     body = {"contents": [{"role": "system", "parts": [{"text": "x"}]}]}
     assert refusal(ask(google(), f"{FLASH}:generateContent", body)) == (400, "Please use a valid role: user, model.")

@@ -84,7 +84,7 @@ def test_without_a_network(tmp_path: Path, key: str) -> None:
         running(tmp_path, None, *USE_IT, mode="reverse:http://127.0.0.1:9", env={"GOOGLE_API_KEY": key}) as proxy,
         httpx.Client(base_url=proxy.url, trust_env=False) as http,
     ):
-        assert http.get("/health/ready").json() == {"status": "ready"}
+        assert http.get("/health/ready").json() == {"status": "ready", "upstream": "gemini-api"}
         assert len(http.get("/v1/models").json()["data"]) > 3  # the built-in list
         assert http.post(CHAT, json={"model": "gemini-2.5-flash", "messages": HI}).status_code == 502
 
@@ -109,7 +109,7 @@ def test_no_key(tmp_path: Path, google: Emulator) -> None:
 
 def test_status_with_a_key(http: httpx.Client) -> None:
     assert http.get("/auth/status").json() == {"authenticated": True, "upstream": "gemini-api"}
-    assert http.get("/health/ready").json() == {"status": "ready"}
+    assert http.get("/health/ready").json() == {"status": "ready", "upstream": "gemini-api"}
 
 
 @pytest.mark.parametrize(

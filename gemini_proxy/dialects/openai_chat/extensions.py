@@ -13,7 +13,6 @@ THINKING: dict[str, tuple[str, type]] = {
     "thinking_level": ("thinkingLevel", str),
 }
 RESOLUTION = "MEDIA_RESOLUTION_"
-CACHED = "Cached content is not available with Code Assist."
 
 
 @dataclass
@@ -21,19 +20,18 @@ class Extensions:
     thinking_config: dict[str, Any] | None = None
     safety_settings: list[dict[str, Any]] | None = None
     media_resolution: str | None = None
+    cached_content: str | None = None
     stream_arguments: bool = False
     tools: list[dict[str, Any]] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
 
 
 def extensions_from(chat: ChatRequest) -> Extensions:
-    """Raises ProxyError 400 for what Code Assist does not have."""
+    """Raises ProxyError 400 for what has the wrong form."""
     found = Extensions(safety_settings=chat.safety_settings)
     for name, value in _google(chat, found).items():
         if value is None:
             continue
-        if name == "cached_content":
-            raise bad_request(CACHED, "google.cached_content", "unsupported_parameter")
         if reader := READERS.get(name):
             field_name, read = reader
             setattr(found, field_name, read(value, f"google.{name}"))
@@ -80,6 +78,12 @@ def _resolution(value: object, param: str) -> str:
     return RESOLUTION + value.upper().removeprefix(RESOLUTION)
 
 
+def _name(value: object, param: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise bad_request(f"'{param}' must be a name.", param)
+    return value
+
+
 def _flag(value: object, param: str) -> bool:
     if not isinstance(value, bool):
         raise bad_request(f"'{param}' must be true or false.", param)
@@ -102,6 +106,7 @@ READERS: dict[str, tuple[str, Callable[[object, str], Any]]] = {
     "thinking_config": ("thinking_config", _thinking),
     "safety_settings": ("safety_settings", _objects),
     "media_resolution": ("media_resolution", _resolution),
+    "cached_content": ("cached_content", _name),
     "stream_function_call_arguments": ("stream_arguments", _flag),
     "tools": ("tools", _objects),
 }

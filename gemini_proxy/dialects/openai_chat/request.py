@@ -56,6 +56,8 @@ def translated(
         request["toolConfig"] = tools.config
     if extensions.safety_settings:
         request["safetySettings"] = extensions.safety_settings
+    if extensions.cached_content:
+        request["cachedContent"] = extensions.cached_content
     extensions.media_resolution = extensions.media_resolution or conversation.media_resolution()
     parameters = Parameters(chat, family, extensions, model.effort, bool(on_the_wire))
     if config := parameters.generation_config():

@@ -98,7 +98,7 @@ def project_required() -> ProxyError:
     return ProxyError(403, "project_required", PROJECT_REQUIRED, kind="permission_error", retry=False)
 
 
-def not_here(method: str) -> ProxyError:
-    """The 400 for what Code Assist has no method for, embeddings above all."""
-    text = f"Code Assist has no {method}: {PUBLIC_API}"
+def not_here(name: str) -> ProxyError:
+    """The 400 for a method, or a member of a request, that Code Assist does not know."""
+    text = f"Code Assist has no {name}: {PUBLIC_API}"
     return ProxyError(400, "unsupported_upstream", text, retry=False)

@@ -32,6 +32,8 @@ class CodeAssist:
     async def encode(self, ask: Ask) -> HttpRequest:
         if ask.method not in PATHS:
             raise eligibility.not_here(ask.method)
+        if "cachedContent" in ask.request:
+            raise eligibility.not_here("cachedContent")
         token = await self._tokens.token()
         project = self._project or token.project_id
         if not project:

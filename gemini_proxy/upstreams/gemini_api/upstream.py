@@ -11,7 +11,7 @@ from gemini_proxy.exchange import Ask, HttpRequest
 from gemini_proxy.gemini import chunk, repair
 from gemini_proxy.gemini import status as google_status
 from gemini_proxy.gemini.wire import GenerateContentResponse
-from gemini_proxy.upstreams.gemini_api import status
+from gemini_proxy.upstreams.gemini_api import request, status
 from gemini_proxy.user_agent import user_agent
 
 VERSION = "/v1beta"
@@ -29,7 +29,9 @@ class GeminiApi:
 
     async def encode(self, ask: Ask) -> HttpRequest:
         target = f"/models/{quote(ask.model, safe='')}:{ask.method}{'?alt=sse' if ask.stream else ''}"
-        return self.call("POST", target, to_json(ask.request, inf_nan_mode="null"), ask.model, ask.client_key)
+        body, warnings = request.known(ask.request)
+        ask.warnings.extend(warning for warning in warnings if warning not in ask.warnings)
+        return self.call("POST", target, to_json(body, inf_nan_mode="null"), ask.model, ask.client_key)
 
     async def second_try(self, ask: Ask, sent: HttpRequest, status_code: int, body: bytes) -> HttpRequest | None:
         """For a thought signature that Google does not take."""

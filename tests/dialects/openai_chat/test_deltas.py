@@ -99,7 +99,7 @@ def test_which_model_it_was() -> None:
     assert json.loads(answer.body)["system_fingerprint"] == "gemini-2.5-flash-001"
     assert answer.headers["x-gemini-model-version"] == "gemini-2.5-flash-001"
     assert answer.headers["x-gemini-finish-reason"] == "STOP"
-    assert answer.headers["x-gemini-trace-id"] == "r1"
+    assert answer.headers["x-gemini-trace-id"] == "t"
     found = streamed([chunk, text("b")], stream_options={"include_usage": True})
     assert {event["system_fingerprint"] for event in found[:-1]} == {"gemini-2.5-flash-001"}
     late = [text("a"), chunk]

@@ -54,7 +54,7 @@ def test_what_is_unknown_is_told_c204(chat: dict[str, Any], warning: str) -> Non
 
 
 REFUSED: list[Any] = [
-    ({"google": {"cached_content": "cachedContents/1"}}, "google.cached_content"),
+    ({"google": {"cached_content": 1}}, "google.cached_content"),
     ({"google": {"thinking_config": 5}}, "google.thinking_config"),
     ({"google": {"thinking_config": {"frobnicate": 1}}}, "google.thinking_config.frobnicate"),
     ({"google": {"thinking_config": {"thinking_budget": "many"}}}, "google.thinking_config.thinking_budget"),

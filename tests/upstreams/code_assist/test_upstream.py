@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from gemini_proxy.errors import ProxyError, Unreadable
-from gemini_proxy.exchange import HttpRequest
+from gemini_proxy.exchange import Ask, HttpRequest
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.google_login.token import Token
 from gemini_proxy.upstreams.code_assist import envelope
 from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
-from tests.exchanges import exchange
+from tests.exchanges import chat_ask, chat_request, exchange
 
 
 class Signed:
@@ -91,3 +91,14 @@ def test_members_that_nobody_named_survive() -> None:
 
 def test_google_s_trace_id_is_kept() -> None:
     assert envelope.unwrap(b'{"response":{"candidates":[]},"traceId":"abc"}') == {"candidates": [], "traceId": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("batchEmbedContents", {}), ("generateContent", {"cachedContent": "cachedContents/1"})]
+)
+async def test_what_code_assist_has_not_names_the_way_that_has(method: Any, body: dict[str, Any]) -> None:
+    upstream = CodeAssist("https://google.test", cast(TokenSource, None))
+    with pytest.raises(ProxyError) as raised:
+        await upstream.encode(Ask("m", method, body, chat_ask(chat_request()).renderer))
+    assert (raised.value.status, raised.value.code) == (400, "unsupported_upstream")
+    assert "GEMINI_API_KEY" in raised.value.message

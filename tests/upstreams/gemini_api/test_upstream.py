@@ -108,3 +108,14 @@ def test_one_translator_for_both_c13() -> None:
     chunks = [{"candidates": [{"content": {"parts": [{"text": "ab"}]}}]}, {"candidates": [{"finishReason": "STOP"}]}]
     frames = exchange.transform(sse_bytes(chunks)) + exchange.transform(b"")
     assert said(events(b"".join(frames))) == "ab"
+
+
+async def test_what_this_api_does_not_know_is_left_out() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    google = {"stream_function_call_arguments": True, "cached_content": "cachedContents/1"}
+    for choice, kept in (("required", {"mode": "ANY"}), (None, None)):
+        asked = ask(tools=tools, tool_choice=choice, google=google)
+        sent = json.loads((await upstream().encode(asked)).body)
+        assert sent["toolConfig"].get("functionCallingConfig") == kept
+        assert sent["cachedContent"] == "cachedContents/1"
+        assert len(asked.warnings) == 1
