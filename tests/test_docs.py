@@ -8,7 +8,15 @@ from gemini_proxy.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-ROUTES = ["/v1/chat/completions", "/v1/embeddings", "/v1/models", "/health", "/auth/login", "/auth/status", "/auth/logout"]
+ROUTES = [
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/models",
+    "/health",
+    "/auth/login",
+    "/auth/status",
+    "/auth/logout",
+]
 
 
 @pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row.field)

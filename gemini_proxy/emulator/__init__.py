@@ -1,4 +1,4 @@
-"""Google offline: an emulator of its OAuth and Code Assist endpoints, for tests, demo and benchmark.
+"""Google offline: an emulator of its OAuth, Code Assist and public Gemini API, for tests, demo and benchmark.
 
 It imports nothing of the proxy, so that a mistake the two share cannot pass a test.
 """

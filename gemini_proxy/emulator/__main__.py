@@ -20,7 +20,7 @@ MODEL_METHODS = ("streamGenerateContent", "generateContent")
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m gemini_proxy.emulator",
-        description="Emulates Google's OAuth and Cloud Code Assist endpoints on one port, for a client such as "
+        description="Emulates Google's OAuth, Cloud Code Assist and public Gemini API on one port, for a client such as "
         "Gemini CLI (CODE_ASSIST_ENDPOINT) or gemini-proxy. It answers rehearsed texts and is no model.",
     )
     add = result.add_argument

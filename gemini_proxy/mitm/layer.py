@@ -26,7 +26,7 @@ from gemini_proxy.mitm import network
 from gemini_proxy.mitm.heads import AnsweringServer
 from gemini_proxy.mitm.stream import AnsweringStream, Commands, House, Linger, Tick
 
-TICK = 1.0  # seconds between looks at the clock
+TICK = 1.0  # seconds between looks at the clock, fewer where the limits are short
 CONNECT_LIMIT = 30.0  # seconds for DNS, TCP and TLS
 LINGER = 2.0  # seconds in which a client may go on sending a body that was refused: closing at once cuts our answer
 
@@ -72,7 +72,8 @@ class AnsweringLayer(HttpLayer):
 
     def _wind(self) -> Commands:
         if self.clock is None:
-            self.clock = commands.RequestWakeup(TICK)
+            shortest = min(self.house.first_byte_limit(), self.house.idle_limit())
+            self.clock = commands.RequestWakeup(min(TICK, shortest / 4))
             yield self.clock
 
     def _tick(self) -> Commands:

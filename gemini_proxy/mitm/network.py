@@ -24,7 +24,7 @@ CAUSES = (
         "The name of Google's host cannot be resolved: check DNS and the network.",
     ),
     (
-        re.compile(r"server closed|peer closed|reset by peer", re.I),
+        re.compile(r"server closed|peer closed|connection closed|reset by peer|stream reset", re.I),
         "upstream_incomplete",
         "Google closed the connection before its answer was complete.",
     ),

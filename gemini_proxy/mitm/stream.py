@@ -53,6 +53,8 @@ class AnsweringStream(HttpStream):
         if isinstance(event, Tick):
             yield from self._translated(self._look_at_the_clock())
             return
+        if isinstance(event, ResponseData) and not event.data:
+            return  # HTTP/2 has empty frames; to the stream callable an empty piece is the end
         if isinstance(event, ResponseHeaders | ResponseData):
             self.heard = time.monotonic()
         yield from self._translated(super()._handle_event(event))

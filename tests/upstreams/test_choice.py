@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, resolve
+from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, SettingsError, resolve
 from gemini_proxy.upstreams import choose, endpoint_of
 
 LOCAL = "http://127.0.0.1:8099"
@@ -24,3 +24,12 @@ LOCAL = "http://127.0.0.1:8099"
 def test_choice(setting: str, target: str, name: str, endpoint: str) -> None:
     choice = choose(resolve({"GEMINI_UPSTREAM": setting}), target)
     assert (choice.name, endpoint_of(choice, target)) == (name, endpoint)
+
+
+def test_the_settings() -> None:
+    with pytest.raises(SettingsError, match="GEMINI_UPSTREAM must be"):
+        resolve({"GEMINI_UPSTREAM": "openai"})
+    assert resolve({"GOOGLE_API_KEY": "a"}).google_api_key == "a"
+    settings = resolve({"GOOGLE_API_KEY": "s3cret-a", "GEMINI_API_KEY": "s3cret-b"})
+    assert settings.google_api_key == "s3cret-b"
+    assert "s3cret" not in repr(settings)

@@ -59,6 +59,8 @@ class Catalogue:
 
     async def refresh(self) -> None:
         """Waits a little for the first list; a later one comes while the old one serves. Never raises."""
+        if not self._upstream.has_key:
+            return
         if self._asking is None and self._now() >= self._until:
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None and not self._models:

@@ -27,6 +27,11 @@ class GeminiApi:
         self._client_keys = client_keys
         self._refused: ProxyError | None = None
 
+    @property
+    def has_key(self) -> bool:
+        """One of its own, for calls that no client asked for."""
+        return bool(self._key)
+
     async def encode(self, ask: Ask) -> HttpRequest:
         target = f"/models/{quote(ask.model, safe='')}:{ask.method}{'?alt=sse' if ask.stream else ''}"
         body, warnings = request.known(ask.request)

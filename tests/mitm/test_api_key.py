@@ -1,0 +1,77 @@
+"""What takes the place of the sign-in's pages, and the keys that clients bring."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.exchange import Ask
+from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.mitm.api_key import OTHER, client_key, page, with_key
+from gemini_proxy.mitm.local import naming
+from tests.exchanges import chat_ask, chat_request
+
+KEY = "AIza" + "k" * 35
+NO_KEY = ProxyError(401, "google_api_key_required", "Set it.")
+BAD_KEY = ProxyError(401, "invalid_google_api_key", "Google's own words.")
+
+
+def get(path: str, method: str = "GET") -> ClientRequest:
+    return ClientRequest(method, path, {})
+
+
+def body_of(answer: Answer | None) -> dict[str, Any]:
+    assert answer is not None
+    body: dict[str, Any] = json.loads(answer.body)
+    return body
+
+
+def test_ready() -> None:
+    assert body_of(page(get("/health/ready"), None)) == {"status": "ready"}
+    answer = page(get("/health/ready"), NO_KEY)
+    assert answer is not None
+    assert (answer.status, body_of(answer)["reason"]) == (503, "google_api_key_required")
+    assert body_of(page(get("/health/ready"), BAD_KEY))["message"] == OTHER
+
+
+@pytest.mark.parametrize(("obstacle", "there"), [(None, True), (BAD_KEY, True), (NO_KEY, False)])
+def test_status(obstacle: ProxyError | None, there: bool) -> None:
+    body = body_of(page(get("/auth/status"), obstacle))
+    assert (body["authenticated"], body.get("reason")) == (there, obstacle.code if obstacle else None)
+    assert "Google's own words" not in body.get("message", "")
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/callback?code=1", "/auth/logout", "/auth/done"])
+def test_there_is_nobody_to_sign_in(path: str) -> None:
+    with pytest.raises(ProxyError, match="GEMINI_API_KEY"):
+        page(get(path), None)
+
+
+def test_all_else_is_others() -> None:
+    assert page(get("/v1/models"), None) is None
+    assert page(get("/health"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [(f"Bearer {KEY}", KEY), (f"bearer  {KEY} ", KEY), (f"Basic {KEY}", ""), ("Bearer sk-x", ""), (f"Bearer {KEY}\n", KEY), (f"Bearer {KEY}/..", ""), ("", "")],
+)  # fmt: skip
+def test_keys_of_clients(header: str, key: str) -> None:
+    assert client_key(ClientRequest("POST", "/v1/embeddings", {"authorization": header})) == key
+
+
+def test_a_key_goes_with_every_call_of_its_request() -> None:
+    asked = chat_ask(chat_request())
+    earlier = Ask("m", "batchEmbedContents", {}, asked.renderer)
+    keyed = with_key(Ask("m", "batchEmbedContents", {}, asked.renderer, earlier=[earlier]), KEY)
+    assert [ask.client_key for ask in (keyed, *keyed.earlier)] == [KEY, KEY]
+    assert KEY not in repr(keyed)
+    assert with_key(asked, "") is asked
+
+
+def test_a_status_names_the_upstream() -> None:
+    json_type = {"content-type": "application/json"}
+    assert naming(Answer(200, b'{"a":1}', json_type), "u").body == b'{"a":1,"upstream":"u"}'
+    assert naming(Answer(200, b"", json_type), "u").body == b""
+    assert naming(Answer(200, b"<p>", {"content-type": "text/html"}), "u").body == b"<p>"
