@@ -59,7 +59,7 @@ class Server:
                 wire_out = wire.data_to_send()
                 sock.sendall(wire_out)
                 if self.how == "cut" and ONE in wire_out:
-                    return
+                    sock.shutdown(socket.SHUT_WR)  # closing with unread bytes would take back what was just sent
 
     def _answer(self, wire: Any, stream: int) -> None:
         if self.how == "reset first":

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -201,10 +202,13 @@ def test_a_file_in_the_directorys_place(tmp_path: Path) -> None:
         store.save(GOOD)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_somebody_else(store: TokenStore) -> None:
+def test_a_file_of_somebody_else(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save(GOOD)
-    store.path.chmod(0)
+
+    def refused(*arguments: object) -> None:  # as the system does; root, as whom containers run tests, may read all
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
     with pytest.raises(ProxyError, match="Permission denied"):
         store.load()
 
