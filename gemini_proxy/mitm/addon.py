@@ -98,6 +98,7 @@ class GeminiProxy:
             # A stream of no bytes at all never reached the callable.
             if call is not None and flow.response is not None and not (flow.response.stream and call.exchange.ended):
                 flows.answer_with(flow, await self._answer(flow, call), call.framing)
+                flow.comment = call.comment or flow.comment
         finally:
             self.calls.pop(flow.id, None)
         self._log(flow, call)

@@ -23,6 +23,7 @@ class Call:
     limit: float  # seconds that a second try may take
     began: float = field(default_factory=time.monotonic)
     first_byte: float | None = None
+    comment: str = ""  # what the flow list shows beside it
 
     def hear(self) -> None:
         if self.first_byte is None:

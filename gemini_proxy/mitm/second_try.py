@@ -24,6 +24,7 @@ async def answer(call: Call, status: int, headers: dict[str, str], body: bytes) 
     try:
         again = await call.upstream.second_try(exchange.ask, call.sent, status, body)
         if again is not None:
+            call.comment = f"Google refused this with {status}; it was sent once more, and the second answer is shown."
             logger.info("Google refused a request with %s; it is sent once more.", status)
             status, headers, body = await send(again, call.limit)
             call.hear()

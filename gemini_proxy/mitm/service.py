@@ -1,6 +1,7 @@
 """All that one set of settings needs to serve: the sign-in, its pages, the upstream, the demo."""
 
 import logging
+from urllib.parse import urlsplit
 
 from gemini_proxy import guard
 from gemini_proxy.dialects import dialects
@@ -43,7 +44,8 @@ class Service:
             settings, target = self._demo.settings, self._demo.url
         endpoint = endpoint_of(self._choice, target)
         self.settings = settings
-        self.guard = guard.Guard(settings.api_key, settings.allowed_hosts, settings.allowed_origins)
+        named = {urlsplit(settings.public_url).hostname or ""} - {""}  # who gives it a public name uses that name
+        self.guard = guard.Guard(settings.api_key, settings.allowed_hosts | named, settings.allowed_origins)
         self._http = HttpClient()
         store, google = store_of(settings), Google.from_settings(settings)
         self._tokens = TokenSource(store, google, self._http, f"http://127.0.0.1:{port}/auth/login")

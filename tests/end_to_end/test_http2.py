@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from gemini_proxy.emulator import Emulator
-from tests.end_to_end.proxy import running, sign_in
+from tests.end_to_end.proxy import running, sign_in, wait_until
 from tests.exchanges import HI, STOP, errors, events, finishes, said, sse_bytes, text
 
 ONE = sse_bytes([text("one")])
@@ -88,7 +88,9 @@ def served(_google: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "GEMINI_GOOGLE_URL": _google.url,
         }
         with running(folder, None, "--set", "ssl_insecure=true", env={**limits, **doors}) as proxy:
-            server.tls.load_cert_chain(folder / ".mitmproxy" / "mitmproxy-ca.pem")  # mitmproxy has just made it
+            authority = folder / ".mitmproxy" / "mitmproxy-dhparam.pem"  # the last file that mitmproxy makes
+            assert wait_until(authority.exists)
+            server.tls.load_cert_chain(folder / ".mitmproxy" / "mitmproxy-ca.pem")
             server.tls.set_alpn_protocols(["h2"])
             threading.Thread(target=server.run, daemon=True).start()
             tls = ssl.create_default_context(cafile=folder / ".mitmproxy" / "mitmproxy-ca-cert.pem")

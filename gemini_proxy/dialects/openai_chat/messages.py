@@ -191,7 +191,8 @@ def _add(turns: list[Content], role: str, parts: list[Part]) -> None:
     if not parts:
         return
     last = turns[-1] if turns else None
-    if last is not None and last["role"] == role and not any("functionResponse" in part for part in last["parts"]):
+    # A turn of results begins with one: looking at all parts would take quadratic time for messages of one role.
+    if last is not None and last["role"] == role and "functionResponse" not in last["parts"][0]:
         last["parts"] += parts  # what a user says after tool results stays a turn of its own (C123)
     else:
         turns.append({"role": role, "parts": parts})

@@ -352,3 +352,8 @@ def test_deep_nesting_is_a_request_or_a_400_c183(depth: int) -> None:
         ),
     ):
         assert_read_or_refused(body)
+
+
+def test_ten_thousand_messages_of_one_role_are_one_turn() -> None:
+    (turn,) = asked(messages=[says("user", str(i)) for i in range(10_000)])["contents"]
+    assert len(turn["parts"]) == 10_000
