@@ -8,6 +8,7 @@ proxy held for it.
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -32,9 +33,21 @@ def measure(proxy: Proxy) -> tuple[float, int]:
     return pages * resource.getpagesize() / 1e6, len(os.listdir(process / "fd"))
 
 
+def tasks(proxy: Proxy) -> int:
+    """The asyncio tasks in mitmproxy's own report of itself, which SIGUSR1 asks for."""
+    seen = len(proxy.log)
+    proxy.process.send_signal(signal.SIGUSR1)
+    report = ""
+    while report.count("*" * 52) < 2:
+        time.sleep(0.05)
+        report = proxy.log[seen:]
+    return report.partition("\nTasks\n")[2].count("\n    ")
+
+
 def show(what: str, proxy: Proxy, began: float) -> float:
     memory, files = measure(proxy)
-    line = {"after": what, "seconds": round(time.monotonic() - began), "memory_mb": round(memory, 1), "files": files}
+    seconds = round(time.monotonic() - began)
+    line = {"after": what, "seconds": seconds, "memory_mb": round(memory, 1), "files": files, "tasks": tasks(proxy)}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
     return memory

@@ -248,7 +248,7 @@ def openai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
         running(folder, None, "--set", "gemini_demo=true", mode=PUBLIC) as proxy,
         httpx.Client(trust_env=False) as http,
     ):
-        yield OpenAI(base_url=f"{proxy.url}/v1", api_key="any", http_client=http)
+        yield OpenAI(base_url=f"{proxy.url}/v1", api_key="any", http_client=cast(Any, http))
         assert "DEMO" in proxy.log
 
 

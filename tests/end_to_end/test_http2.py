@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h2.config  # type: ignore[import-untyped]
-import h2.connection  # type: ignore[import-untyped]
-import h2.events  # type: ignore[import-untyped]
-import h2.exceptions  # type: ignore[import-untyped]
+import h2.config  # type: ignore[import-untyped, unused-ignore]
+import h2.connection  # type: ignore[import-untyped, unused-ignore]
+import h2.events  # type: ignore[import-untyped, unused-ignore]
+import h2.exceptions  # type: ignore[import-untyped, unused-ignore]
 import httpx
 import pytest
 

@@ -178,8 +178,9 @@ def test_settings_from_env_file_and_options(tmp_path: Path, google: Emulator) ->
 
 def test_no_secret_is_logged_or_saved(tmp_path: Path, google: Emulator) -> None:
     sign_in(google, tmp_path / "tokens.json", expiry_date=1_000)
-    saved = tmp_path / "saved.flow"
-    arguments = ["-w", str(saved), "--set", "termlog_verbosity=debug", "--set", "flow_detail=4"]
+    saved, archive = tmp_path / "saved.flow", tmp_path / "saved.har"
+    arguments = ["-w", str(saved), "--set", f"hardump={archive}", "--set", "termlog_verbosity=debug"]
+    arguments += ["--set", "flow_detail=4"]
     key = {"authorization": "Bearer client-s3cret"}
     asked = {"model": "gemini-2.5-flash", "messages": HI}
     with (
@@ -192,6 +193,9 @@ def test_no_secret_is_logged_or_saved(tmp_path: Path, google: Emulator) -> None:
         http.get("/auth/callback?code=auth-s3cret&state=state-s3cret")
         google.script("generateContent", Answer(fault="reset-before-headers"))
         assert http.post(CHAT, json=asked).status_code == 502
-    shown = saved.read_bytes() + proxy.log.encode()
+        processes = b"".join(path.read_bytes() for path in Path("/proc").glob(f"{proxy.process.pid}/cmdline"))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("tokens.json*")} == {0o600}
+    assert b'"entries"' in archive.read_bytes()
+    shown = saved.read_bytes() + archive.read_bytes() + proxy.log.encode() + processes
     for secret in {*google.secrets, "client-s3cret", "auth-s3cret", "state-s3cret"}:
         assert secret.encode() not in shown
