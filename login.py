@@ -20,7 +20,8 @@ from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.loopback import Loopback
 from gemini_proxy.google_login.sign_out import SIGNED_OUT, sign_out
 from gemini_proxy.google_login.token import Token
-from gemini_proxy.settings import CODE_ASSIST, Settings, SettingsError, environment, resolve
+from gemini_proxy.setting_values import SettingsError
+from gemini_proxy.settings import CODE_ASSIST, Settings, environment, resolve
 from gemini_proxy.upstreams.code_assist.account import sign_in, take_over
 from gemini_proxy.upstreams.code_assist.report import report_of
 

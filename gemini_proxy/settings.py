@@ -4,14 +4,14 @@ The addon lays mitmproxy options over the environment, `login.py` reads the envi
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, cast, get_args
-from urllib.parse import urlsplit
+from typing import Any, Literal, get_args
 
 from dotenv import dotenv_values
+
+from gemini_proxy import setting_values as values
 
 Unsupported = Literal["warn", "error", "ignore"]
 UpstreamSetting = Literal["auto", "code-assist", "gemini-api"]
@@ -19,14 +19,10 @@ UpstreamSetting = Literal["auto", "code-assist", "gemini-api"]
 CODE_ASSIST = "https://cloudcode-pa.googleapis.com"
 GEMINI_API = "https://generativelanguage.googleapis.com"
 
-# Constants of an installed application, published in the Gemini CLI's npm package: Google's documentation says that
-# such a "secret" is not treated as one. They are split so that scanners for leaked keys stay quiet in every fork.
+# Constants of an installed application, published in the Gemini CLI's npm package: its source says that such
+# a "secret" is not treated as one. They are split so that scanners for leaked keys stay quiet in every fork.
 CLIENT_ID = "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j" + ".apps.googleusercontent.com"
 CLIENT_SECRET = "GOCSPX" + "-4uHgMPm-1o7Sk-geV6Cu5clXFsxl"
-
-
-class SettingsError(ValueError):
-    """A setting has a value that cannot work; the text names it and says what would."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +61,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Setting:
-    """One row: the field of `Settings`, the environment variables in order of precedence, the default, the help."""
+    """One row: the field of `Settings`, the environment variables in order of precedence, the default, the help, and
+    what makes a value of the text; it is given the first variable's name for its complaint."""
 
     field: str
     environment: tuple[str, ...]
     default: str
     help: str
+    read: Callable[[str, str], Any] = values.text
 
     @property
     def option(self) -> str:
@@ -92,6 +90,7 @@ SETTINGS = (
         ("PROXY_PORT",),
         "3000",
         "Port to listen on, where neither --listen-port nor the mode names one. Read at start.",
+        values.port,
     ),
     Setting(
         "token_store",
@@ -99,6 +98,7 @@ SETTINGS = (
         "./tokens.json",
         "File that keeps the Google sign-in. It is created readable by its owner alone; whoever reads it can use the "
         "account.",
+        values.path,
     ),
     Setting(
         "project",
@@ -106,6 +106,7 @@ SETTINGS = (
         "",
         "Google Cloud project id (not the number) that holds the Code Assist licence. It takes precedence over the "
         "project that Google named at sign-in.",
+        values.project,
     ),
     Setting(
         "access_token",
@@ -114,6 +115,7 @@ SETTINGS = (
         "A ready access token of Google's, used as it is in place of the sign-in: it is not renewed, nothing is read from "
         "or written to the token file, and the project has to be set too. A value on the command line shows in the "
         "process list: prefer the environment.",
+        values.header,
     ),
     Setting(
         "public_url",
@@ -123,6 +125,7 @@ SETTINGS = (
         "or port than the one it listens on. Google sends the browser back to it after the sign-in, but for the default "
         "OAuth client to loopback addresses only: another name needs a web client of your own (client id and secret). "
         "The sign-in pages then want PROXY_API_KEY as the password.",
+        values.base_url,
     ),
     Setting(
         "code_assist_endpoint",
@@ -130,12 +133,14 @@ SETTINGS = (
         "",
         "Where Code Assist calls go, as scheme and host, in place of the reverse mode's target. Plain http only for "
         "loopback addresses.",
+        values.base_url,
     ),
     Setting(
         "google_url",
         ("GEMINI_GOOGLE_URL",),
         "",
         "One base URL in place of all of Google's sign-in hosts; the paths stay. For tests and private set-ups.",
+        values.base_url,
     ),
     Setting(
         "client_id",
@@ -156,6 +161,7 @@ SETTINGS = (
         "Key of the public Gemini API, from https://aistudio.google.com/apikey. It is used with that API alone, whose "
         "host the reverse mode or GEMINI_UPSTREAM names. A value on the command line shows in the process list: prefer "
         "the environment, .env or config.yaml.",
+        values.header,
     ),
     Setting(
         "upstream",
@@ -163,6 +169,7 @@ SETTINGS = (
         "auto",
         "Which of Google's services answers: code-assist (a sign-in and a licence), gemini-api (an API key), or auto, "
         "by the host of the reverse mode: generativelanguage.googleapis.com is gemini-api, any other code-assist.",
+        values.one_of(*get_args(UpstreamSetting)),
     ),
     Setting(
         "allow_client_key",
@@ -171,18 +178,21 @@ SETTINGS = (
         "With gemini-api, take a Google API key (AIza...) that a client sends as its bearer token as the key for its own "
         "requests, in place of PROXY_API_KEY and of GEMINI_API_KEY. Nothing of it is kept. Off, because whoever has any "
         "such key could then use the proxy.",
+        values.flag,
     ),
     Setting(
         "user_agent",
         ("GEMINI_USER_AGENT",),
         "",
         "User-Agent of the calls to Google. Empty means gemini-proxy/VERSION/MODEL (platform; arch; mitmproxy).",
+        values.header,
     ),
     Setting(
         "aliases",
         ("GEMINI_ALIASES",),
         "",
         "Names of your own for models, as NAME=MODEL,NAME=MODEL. A model may carry suffixes such as -search or :low.",
+        values.aliases,
     ),
     Setting(
         "unsupported",
@@ -190,6 +200,7 @@ SETTINGS = (
         "warn",
         "What happens to a request that asks for something Gemini cannot do: warn (do the rest and say so in the header "
         "x-gemini-proxy-warnings and the log), error (400), or ignore. What would make the answer wrong is always a 400.",
+        values.one_of(*get_args(Unsupported)),
     ),
     Setting(
         "remote_media",
@@ -197,6 +208,7 @@ SETTINGS = (
         "false",
         "Fetch images and other media that a request names by http(s) address. Off, because the proxy's machine would "
         "then ask any public address that a client names; private addresses are refused in any case.",
+        values.flag,
     ),
     Setting(
         "state_directory",
@@ -204,6 +216,7 @@ SETTINGS = (
         "~/.cache/gemini-proxy",
         "Folder for what conversations need from one request to the next, the thought signatures of tool calls. It may "
         "be shared by several proxies, and be deleted at any time.",
+        values.path,
     ),
     Setting(
         "demo",
@@ -211,6 +224,7 @@ SETTINGS = (
         "false",
         "Talk to the built-in emulator instead of Google, signed in to it already. Nothing leaves this machine, and "
         "no answer comes from a model.",
+        values.flag,
     ),
     Setting(
         "allowed_hosts",
@@ -218,6 +232,7 @@ SETTINGS = (
         "",
         "Names by which clients may address the proxy besides localhost and, with a key, its addresses, as NAME,NAME. "
         "Any other name is refused: a web page could have pointed it at this machine.",
+        values.hosts,
     ),
     Setting(
         "allowed_origins",
@@ -225,30 +240,35 @@ SETTINGS = (
         "",
         "Web sites whose pages may use the proxy from a browser, as https://HOST,http://HOST:PORT. They need the key, "
         "so this works with PROXY_API_KEY only.",
+        values.origins,
     ),
     Setting(
         "first_byte_limit",
         ("GEMINI_FIRST_BYTE_LIMIT",),
         "600",
         "Seconds that Google may take until its answer begins; then the client gets a 504. Models think for minutes.",
+        values.seconds,
     ),
     Setting(
         "idle_limit",
         ("GEMINI_IDLE_LIMIT",),
         "300",
         "Seconds that an answer of Google's may pause once it has begun; then it ends with an error.",
+        values.seconds,
     ),
     Setting(
         "shutdown_grace",
         ("GEMINI_SHUTDOWN_GRACE",),
         "20",
         "Seconds that answers under way may go on when the proxy is told to end (SIGTERM). New requests get a 503.",
+        values.seconds,
     ),
     Setting(
         "log_json",
         ("GEMINI_LOG_JSON",),
         "false",
         "Log each request as one line of JSON instead of text.",
+        values.flag,
     ),
 )
 
@@ -263,128 +283,11 @@ def resolve(env: Mapping[str, str], options: Mapping[str, str | None] | None = N
 
     Raises SettingsError for a value that cannot work.
     """
-    values = {row.field: _value(row, env, options or {}) for row in SETTINGS}
-    return Settings(
-        api_key=values["api_key"],
-        port=_port(values["port"]),
-        token_store=Path(values["token_store"]).expanduser(),
-        project=_project(values["project"]),
-        access_token=_header("GOOGLE_CLOUD_ACCESS_TOKEN", values["access_token"]),
-        public_url=_base_url("GEMINI_PUBLIC_URL", values["public_url"]),
-        code_assist_endpoint=_base_url("CODE_ASSIST_ENDPOINT", values["code_assist_endpoint"]),
-        google_url=_base_url("GEMINI_GOOGLE_URL", values["google_url"]),
-        client_id=values["client_id"],
-        client_secret=values["client_secret"],
-        user_agent=_header("GEMINI_USER_AGENT", values["user_agent"]),
-        aliases=_aliases("GEMINI_ALIASES", values["aliases"]),
-        unsupported=_unsupported("GEMINI_UNSUPPORTED", values["unsupported"]),
-        upstream=_upstream("GEMINI_UPSTREAM", values["upstream"]),
-        google_api_key=_header("GEMINI_API_KEY", values["google_api_key"]),
-        allow_client_key=_flag("GEMINI_ALLOW_CLIENT_KEY", values["allow_client_key"]),
-        remote_media=_flag("GEMINI_REMOTE_MEDIA", values["remote_media"]),
-        state_directory=Path(values["state_directory"]).expanduser(),
-        demo=_flag("GEMINI_DEMO", values["demo"]),
-        allowed_hosts=frozenset(host.lower().strip("[]").removesuffix(".") for host in _list(values["allowed_hosts"])),
-        allowed_origins=frozenset(_origin("GEMINI_ALLOWED_ORIGINS", o) for o in _list(values["allowed_origins"])),
-        first_byte_limit=_seconds("GEMINI_FIRST_BYTE_LIMIT", values["first_byte_limit"]),
-        idle_limit=_seconds("GEMINI_IDLE_LIMIT", values["idle_limit"]),
-        shutdown_grace=_seconds("GEMINI_SHUTDOWN_GRACE", values["shutdown_grace"]),
-        log_json=_flag("GEMINI_LOG_JSON", values["log_json"]),
-    )
+    return Settings(**{row.field: row.read(row.environment[0], _text(row, env, options or {})) for row in SETTINGS})
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _value(row: Setting, env: Mapping[str, str], options: Mapping[str, str | None]) -> str:
+def _text(row: Setting, env: Mapping[str, str], options: Mapping[str, str | None]) -> str:
     option = options.get(row.field)
     if option is not None:
         return option.strip()
     return next((value for name in row.environment if (value := env.get(name, "").strip())), row.default)
-
-
-def _port(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 0 <= int(value) <= 65535:
-        raise SettingsError(f"PROXY_PORT must be a number from 0 to 65535, not {value!r}.")
-    return int(value)
-
-
-def _project(value: str) -> str:
-    if value.isdigit():
-        raise SettingsError(
-            f"GOOGLE_CLOUD_PROJECT must be the project's id, not its number ({value}). "
-            "The id stands beside the number on the dashboard of the Google Cloud console."
-        )
-    return value
-
-
-def _base_url(name: str, value: str) -> str:
-    if not value:
-        return ""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise SettingsError(f"{name} must be a URL such as https://host, not {value!r}.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise SettingsError(f"{name}: plain http would send your Google token unprotected; use https for {value!r}.")
-    return value.rstrip("/")
-
-
-def _header(name: str, value: str) -> str:
-    if not value.isascii() or not all(c.isprintable() for c in value):
-        raise SettingsError(f"{name} must be printable ASCII: it becomes an HTTP header.")
-    return value
-
-
-def _aliases(name: str, value: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-    if not all(alias.strip() and model.strip() for alias, _, model in pairs):
-        raise SettingsError(f"{name} must look like NAME=MODEL,NAME=MODEL, not {value!r}.")
-    return {alias.strip(): model.strip() for alias, _, model in pairs}
-
-
-def _unsupported(name: str, value: str) -> Unsupported:
-    for word in get_args(Unsupported):
-        if value == word:
-            return cast(Unsupported, word)
-    raise SettingsError(f"{name} must be warn, error or ignore, not {value!r}.")
-
-
-def _list(value: str) -> list[str]:
-    return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def _origin(name: str, value: str) -> str:
-    """As a browser writes it: it is compared letter by letter. `null` is what sandboxed pages of any site send."""
-    scheme, found, rest = value.partition("://")
-    if not found or not scheme or not rest or any(c in "/*?#@ " for c in rest.rstrip("/")):
-        raise SettingsError(f"{name} must look like https://HOST or http://HOST:PORT, not {value!r}.")
-    return value.rstrip("/").lower()
-
-
-def _seconds(name: str, value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1
-    if not 0 < seconds < 1e6:
-        raise SettingsError(f"{name} must be a number of seconds over 0, not {value!r}.")
-    return seconds
-
-
-def _upstream(name: str, value: str) -> UpstreamSetting:
-    for word in get_args(UpstreamSetting):
-        if value == word:
-            return cast(UpstreamSetting, word)
-    raise SettingsError(f"{name} must be auto, code-assist or gemini-api, not {value!r}.")
-
-
-def _flag(name: str, value: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if value.lower() not in words:
-        raise SettingsError(f"{name} must be true or false, not {value!r}.")
-    return words[value.lower()]

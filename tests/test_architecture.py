@@ -12,7 +12,7 @@ BOTTOM = {"errors", "version"}
 PURE = {*BOTTOM, "http", "sse"}
 HUB = {*PURE, "gemini"}
 CONTRACTS = {*HUB, "exchange"}
-SIGN_IN = {*PURE, "google_login", "settings", "user_agent"}
+SIGN_IN = {*PURE, "google_login", "settings", "setting_values", "user_agent"}
 
 # Longest prefix wins. What is not here may import nothing of ours.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "http": set(),
     "sse": set(),
-    "settings": set(),
+    "setting_values": set(),
+    "settings": {"setting_values"},
     "user_agent": {"version"},
     "guard": {"errors", "http"},
     "gemini": HUB,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gemini_proxy.settings import SETTINGS, SettingsError, environment, is_loopback, resolve
+from gemini_proxy.setting_values import SettingsError, is_loopback
+from gemini_proxy.settings import SETTINGS, environment, resolve
 
 
 def test_defaults() -> None:

@@ -6,7 +6,8 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import mode_specs
 
-from gemini_proxy.settings import SETTINGS, Settings, SettingsError, environment, is_loopback, resolve
+from gemini_proxy.setting_values import SettingsError, is_loopback
+from gemini_proxy.settings import SETTINGS, Settings, environment, resolve
 
 OPTIONAL_STR = cast(type, Optional[str])  # noqa: UP045 - the spelling that mitmproxy knows
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from gemini_proxy import guard
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.settings import Settings, is_loopback
+from gemini_proxy.setting_values import is_loopback
+from gemini_proxy.settings import Settings
 
 ASK_FOR_KEY = {"www-authenticate": 'Basic realm="gemini-proxy: PROXY_API_KEY is the password", charset="UTF-8"'}
 

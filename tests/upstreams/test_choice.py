@@ -2,7 +2,8 @@
 
 import pytest
 
-from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, SettingsError, resolve
+from gemini_proxy.setting_values import SettingsError
+from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, resolve
 from gemini_proxy.upstreams import choose, endpoint_of
 
 LOCAL = "http://127.0.0.1:8099"
