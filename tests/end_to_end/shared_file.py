@@ -129,24 +129,29 @@ async def two_proxies_and_login(load: Load, seconds: float, runs: int) -> float:
         return time.monotonic() - began
 
 
-async def one_proxy_and_others_that_are_killed(load: Load, seconds: float) -> float:
+async def one_proxy_and_others_that_are_killed(load: Load, seconds: float, others: int = 1) -> float:
     """One serves; beside it others are started, work for a second and are killed at whatever they are doing."""
     async with AsyncExitStack() as stack:
-        one, other = await started(load, stack, 2)
+        one, *victims = await started(load, stack, 1 + others)
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(load.end_after(seconds))
             group.create_task(load.watch())
             group.create_task(load.clients(one.url, 3))
-            while True:
-                busy = asyncio.create_task(_busy(other))
-                await asyncio.sleep(1.1)
-                await load.kill(other)
-                await busy
-                if time.monotonic() - began > seconds - 4:
-                    break
-                (other,) = await started(load, stack, 1)
+            for victim in victims:
+                group.create_task(_killed_again_and_again(load, stack, victim, began + seconds - 4))
         return time.monotonic() - began
+
+
+async def _killed_again_and_again(load: Load, stack: AsyncExitStack, victim: Proxy, until: float) -> None:
+    while True:
+        busy = asyncio.create_task(_busy(victim))
+        await asyncio.sleep(1.1)
+        await load.kill(victim)
+        await busy
+        if time.monotonic() > until:
+            return
+        (victim,) = await started(load, stack, 1)
 
 
 async def _busy(proxy: Proxy) -> None:
