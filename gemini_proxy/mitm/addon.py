@@ -98,7 +98,6 @@ class GeminiProxy:
             # A stream of no bytes at all never reached the callable.
             if call is not None and flow.response is not None and not (flow.response.stream and call.exchange.ended):
                 flows.answer_with(flow, await self._answer(flow, call), call.framing)
-                flow.comment = call.comment or flow.comment
         finally:
             self.calls.pop(flow.id, None)
         self._log(flow, call)
@@ -187,6 +186,9 @@ class GeminiProxy:
         assert self.service is not None
         path = flow.request.path.partition("?")[0] if call is None else call.path
         record = {"method": flow.request.method, "path": path, "status": flows.outcome(flow)}
+        if call is not None and (remarks := call.remarks):
+            flow.comment = remarks
+            log.warn(path, remarks)
         log.write(path, {**record, **(call.record() if call else {})}, as_json=self.service.settings.log_json)
 
     def _first_byte_limit(self) -> float:

@@ -23,11 +23,16 @@ class Call:
     limit: float  # seconds that a second try may take
     began: float = field(default_factory=time.monotonic)
     first_byte: float | None = None
-    comment: str = ""  # what the flow list shows beside it
+    comment: str = ""  # on a second try
 
     def hear(self) -> None:
         if self.first_byte is None:
             self.first_byte = time.monotonic()
+
+    @property
+    def remarks(self) -> str:
+        """What the flow list shows beside it: of a stream, some of it is known only after the headers have left."""
+        return "; ".join(filter(None, (self.comment, *self.exchange.warnings)))
 
     def record(self) -> dict[str, Any]:
         """What the log says of it."""

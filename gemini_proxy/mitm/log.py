@@ -16,6 +16,11 @@ def write(path: str, record: Mapping[str, object], *, as_json: bool) -> None:
         logger.log(level, "%s", " ".join(f"{name}={_word(value)}" for name, value in record.items()))
 
 
+def warn(path: str, remarks: str) -> None:
+    """What a client asked for or Google said that could not be honoured: a stream's headers may have left before."""
+    logger.warning("%s: %s", path, "".join(c if c.isprintable() else "?" for c in remarks)[:1000])
+
+
 def _word(value: object) -> str:
     """A client writes methods, paths and models: no line breaks, no blanks, and not without end."""
     text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from gemini_proxy.emulator import Answer, Emulator
-from tests.end_to_end.proxy import Proxy, running, sign_in
-from tests.exchanges import HI, STOP, errors, events, finishes, said, sse_bytes, text
+from tests.end_to_end.proxy import Proxy, running, sign_in, wait_until
+from tests.exchanges import HI, STOP, candidate, errors, events, finishes, said, sse_bytes, text
 
 CHAT = "/v1/chat/completions"
 WORDS = "naïve 漢字 😀 👩‍👩‍👧 end"
@@ -218,3 +218,10 @@ def test_one_connection_serves_many_requests(proxy: Proxy, google: Emulator) -> 
         assert answer.status == 200
         assert answer.read()
     connection.close()
+
+
+def test_what_only_the_end_of_a_stream_tells_is_logged(proxy: Proxy, http: httpx.Client, google: Emulator) -> None:
+    google.script("streamGenerateContent", Answer.sse([text("x"), candidate(finishReason="SOMETHING_NEW")]))
+    assert http.post(CHAT, json=chat(stream=True, frobnicate=1)).status_code == 200
+    assert wait_until(lambda: "SOMETHING_NEW" in proxy.log)
+    assert "frobnicate" in proxy.log
