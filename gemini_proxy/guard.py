@@ -15,6 +15,9 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import Answer, ClientRequest
 
 KEY_HEADERS = ("x-api-key", "x-goog-api-key")
+# What web servers, tunnels and CDNs add to a request that they pass on for somebody else.
+FORWARDED = ("forwarded", "via", "true-client-ip", "cf-connecting-ip", "fly-client-ip", "fastly-client-ip")
+FORWARDED_PREFIXES = ("x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-")
 METHODS = "GET, HEAD, POST"
 EXPOSED = "x-request-id, x-should-retry, retry-after, retry-after-ms, x-gemini-proxy-warnings, x-gemini-model-version"
 PREFLIGHT_LIFETIME = "600"  # seconds
@@ -38,7 +41,7 @@ class Guard:
             return
         if self.api_key and _is_address(name):  # an address cannot be pointed elsewhere; without a key we are local
             return
-        text = "The proxy does not answer under the name in the Host header. GEMINI_ALLOWED_HOSTS can allow it."
+        text = f"The proxy does not answer under the name {name or host!r:.100}. GEMINI_ALLOWED_HOSTS can allow it."
         raise ProxyError(403, "host_not_allowed", text, retry=False)
 
     def check_origin(self, request: ClientRequest) -> None:
@@ -84,9 +87,22 @@ class Guard:
 
 
 def check_peer(request: ClientRequest, api_key: str) -> None:
-    """Raises ProxyError 403 for another machine while no key is set."""
-    if not api_key and not _is_loopback(request.peer):
+    """Raises ProxyError 403 for another machine while no key is set.
+
+    A web server on this machine that passes on what others ask connects from here, but says so in a header: that it is
+    there counts, whatever it says. Programs of this machine send none.
+    """
+    if api_key:
+        return
+    if not _is_loopback(request.peer):
         text = "This proxy has no key, so it serves its own machine alone. Set PROXY_API_KEY to serve others."
+        raise ProxyError(403, "loopback_only", text, retry=False)
+    passed_on = next((name for name in request.headers if _is_forwarding(name)), None)
+    if passed_on is not None:
+        text = (
+            f"The request was passed on for another machine (it carries {passed_on}), and this proxy has no key. "
+            "Set PROXY_API_KEY to serve others through a web server or a tunnel."
+        )
         raise ProxyError(403, "loopback_only", text, retry=False)
 
 
@@ -98,8 +114,7 @@ def check_key(request: ClientRequest, api_key: str) -> None:
     # each is compared, so that how many there are is all that the time tells
     if any([hmac.compare_digest(key.encode("utf-8", "replace"), api_key.encode()) for key in sent]):  # noqa: C419
         return
-    problem = "Incorrect API key provided" if any(sent) else "No API key provided"
-    text = f"{problem}. Send the proxy's key (PROXY_API_KEY) as 'Authorization: Bearer KEY'."
+    text = f"{_problem(request, sent)}. Send the proxy's key (PROXY_API_KEY) as 'Authorization: Bearer KEY'."
     headers = {"www-authenticate": "Bearer"}
     raise ProxyError(401, "invalid_api_key", text, kind="invalid_request_error", retry=False, headers=headers)
 
@@ -109,6 +124,19 @@ def _keys(request: ClientRequest) -> list[str]:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     return [bearer, *(request.headers.get(name, "") for name in KEY_HEADERS), request.query.get("key", "")]
+
+
+def _problem(request: ClientRequest, sent: list[str]) -> str:
+    if any(sent):
+        return "Incorrect API key provided"
+    elsewhere = next((name for name in ("authorization", "api-key") if request.headers.get(name)), None)
+    if elsewhere is not None:
+        return f"The API key was not understood: the header {elsewhere!r} does not hold a bearer token"
+    return "No API key provided"
+
+
+def _is_forwarding(name: str) -> bool:
+    return name in FORWARDED or name.startswith(FORWARDED_PREFIXES)
 
 
 def _hostname(host: str) -> str:

@@ -129,8 +129,9 @@ def test_places_of_the_key_c209(headers: dict[str, str], target: str) -> None:
     ("headers", "words"),
     [
         ({}, "No API key"),
-        ({"authorization": "s3cret"}, "No API key"),
-        ({"authorization": "Basic s3cret"}, "No API key"),
+        ({"authorization": "s3cret"}, "'authorization' does not hold a bearer token"),
+        ({"authorization": "Basic s3cret"}, "'authorization' does not hold a bearer token"),
+        ({"api-key": "s3cret"}, "'api-key' does not hold a bearer token"),
         ({"authorization": "Bearer s3cre"}, "Incorrect API key"),
         ({"authorization": "Bearer \udce9"}, "Incorrect API key"),
     ],

@@ -1,117 +1,132 @@
 """The addon: mitmproxy's hooks, in the order in which they run. They carry; what is decided is decided below."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Set
+import sys
+from collections.abc import Awaitable, Iterator, Set
 from dataclasses import replace
 
-from mitmproxy import connection, ctx, http
+from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.utils import human
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import bodies, flows, log, network, options, second_try
-from gemini_proxy.mitm.calls import CALLS, Body, Call
-from gemini_proxy.mitm.layer import let_us_answer
-from gemini_proxy.mitm.listeners import Listeners, choose, port
+from gemini_proxy.mitm.gate import Gate
+from gemini_proxy.mitm.listeners import choose, port
 from gemini_proxy.mitm.service import Service, unknown_path
 from gemini_proxy.mitm.shutdown import Shutdown
-from gemini_proxy.mitm.stream import House
+from gemini_proxy.mitm.stream import NO_TUNNELS
+from gemini_proxy.mitm.visits import VISITS, Body, Call, Visit
 
 logger = logging.getLogger(__name__)
 
 BODY_LIMIT = "100m"  # Google takes 20 MB of inline data in a request; base64 and long conversations come on top
 FAILED = ProxyError(500, "internal_error", "The proxy failed; its log says where.", retry=False)
+GONE = ProxyError(499, "cancelled", "The client went away.")
 
 
 class GeminiProxy:
-    """An OpenAI-compatible server in front of Google."""
+    """An OpenAI-compatible server in front of Google, behind a gate that only it opens."""
 
-    def __init__(self) -> None:
-        self.calls = CALLS
-        self.house = House(self.page, self._first_byte_limit, self._idle_limit)
-        self.shutdown = Shutdown(self.calls, self._grace)
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.shutdown = Shutdown(VISITS, self._grace)
         self.service: Service | None = None
-        self.listeners: Listeners | None = None
         self._trying: dict[str, set[asyncio.Task[Answer]]] = {}  # second tries by client connection
         self._closing: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
-        options.add_options(loader)
+        with self._failing_closed():
+            options.add_options(loader)
         for library in ("httpx", "httpcore"):  # mitmproxy shows every logger; these write a line for each call
             logging.getLogger(library).setLevel(logging.WARNING)
+        for stream in (sys.stdout, sys.stderr):  # a letter outside of the code page is no reason to lose a line
+            with contextlib.suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
     def configure(self, updated: Set[str]) -> None:
-        settings = options.settings_from_options()
-        if self.listeners is None:
-            self.listeners = Listeners()
-            self.listeners.move_to(settings.port)
-            # lazy: otherwise mitmproxy connects to Google before it has read a request, and without a network even
-            # /health would get an empty reply. Host kept: it is the name that the client knows us by. A size limit:
-            # mitmproxy reads bodies into memory, and without one as long as somebody sends.
-            choose(connection_strategy="lazy", keep_host_header=True, body_size_limit=BODY_LIMIT)
-        if self.service is None or "mode" in updated or any(name.startswith("gemini_") for name in updated):
-            self._replace_service(Service(settings, options.target(), port()))
+        if self.service is not None:  # running: mitmproxy tells the user, and takes the option back
+            self._configure(updated)
+            return
+        with self._failing_closed():
+            self._configure(updated)
+            self.gate.open(self)
 
-    def running(self) -> Awaitable[None] | None:
-        assert self.service is not None
+    def running(self) -> None:
+        if self.service is None:
+            return
         self.service.announce()
         self.shutdown.listen()
-        assert self.listeners is not None
-        return self.listeners.restart() if self.listeners.needs_restart else None
-
-    def next_layer(self, next_layer: NextLayer) -> None:
-        let_us_answer(next_layer, self.house)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        refusal = ProxyError(405, "method_not_allowed", "This is a server, not a proxy: it opens no tunnels.")
-        self._refuse(flow, refusal, self._framing(flow))
+        flows.answer_with(flow, self._refusal(NO_TUNNELS), flows.Framing.of(flow.request))
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Who may not use the proxy hears so before the body is read."""
+        visit = VISITS.get(flow.id)
+        if visit is None or self.service is None:  # from a file, or a replay
+            return
+        visit.framing = replace(visit.framing, cors=self.service.guard.cors(visit.head))
+        try:
+            self.service.admit(visit.head)
+            visit.admitted = True
+        except ProxyError as error:
+            flows.answer_with(flow, self._refusal(error), visit.framing)
+        except Exception:
+            logger.exception("A request could not be looked at.")
+            flows.answer_with(flow, self._refusal(FAILED), visit.framing)
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        framing = flows.Framing.of(flow, {})
+        """A replay has no connection and no layer of ours, so it is answered here, as a call of our own."""
+        if flow.live and flow.is_replay == "request":
+            flows.answer_with(flow, await self._replayed(flow), flows.Framing.of(flow.request))
+
+    async def gemini_translate(self, visit: Visit) -> None:
+        """The answer, or the call to Google, once nobody else has anything to say about the request."""
         try:
-            framing = self._framing(flow)
-            answer = await self._serve(flow, framing)
+            answer = await self._serve(visit)
         except ProxyError as error:
             answer = self._refusal(error)
-        except Exception:  # a raise out of this hook would send the client's own request to Google
+        except Exception:
             logger.exception("A request could not be served.")
             answer = self._refusal(FAILED)
         if answer is not None:
-            flows.answer_with(flow, answer, framing)
-            flows.hide_secrets(flow)
+            flows.answer_with(visit.flow, answer, visit.framing)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        call = self.calls.get(flow.id)
-        flows.hide_secrets(flow)  # the request has left
-        if call is None or not call.exchange.ask.stream or not flows.is_event_stream(flow.response):
+        visit = VISITS.get(flow.id)
+        if visit is None or visit.call is None or not flows.is_event_stream(flow.response):
             return
-        flows.begin_stream(flow, call.exchange.stream_headers(), call.framing)
-        flow.response.stream = Body(flow, call)
+        if visit.call.exchange.ask.stream:
+            flows.begin_stream(flow, visit.call.exchange.stream_headers(), visit.framing)
+            flow.response.stream = Body(visit, visit.call)
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        call = self.calls.get(flow.id)
+        visit = VISITS.get(flow.id)
+        if visit is None:
+            return
+        call = visit.call
         try:
             # A stream of no bytes at all never reached the callable.
             if call is not None and flow.response is not None and not (flow.response.stream and call.exchange.ended):
-                flows.answer_with(flow, await self._answer(flow, call), call.framing)
+                flows.answer_with(flow, await self._answer(flow, call), visit.framing)
         finally:
-            self.calls.pop(flow.id, None)
-        self._log(flow, call)
+            VISITS.pop(flow.id, None)
+        self._log(flow, visit)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        call = self.calls.pop(flow.id, None)
-        flows.hide_secrets(flow)
-        if call is None or flow.error is None:
+        visit = VISITS.pop(flow.id, None)
+        if visit is None or flow.error is None:
             return
-        if flow.client_conn.connected and not (flow.response and flow.response.stream):
+        if visit.call is not None and flow.client_conn.connected and not (flow.response and flow.response.stream):
             # closed, because mitmproxy gives every later request of this connection the same error again
-            answer = call.exchange.refuse(network.error_from(flow.error.msg))
-            flows.answer_with(flow, answer, replace(call.framing, close=True))
-        self._log(flow, call)
+            answer = visit.call.exchange.refuse(network.error_from(flow.error.msg))
+            flows.answer_with(flow, answer, replace(visit.framing, close=True))
+        self._log(flow, visit)
 
     def client_disconnected(self, client: connection.Client) -> None:
         for task in self._trying.get(client.id, ()):  # nobody is there to hear it
@@ -119,24 +134,79 @@ class GeminiProxy:
 
     def done(self) -> Awaitable[None] | None:
         """No coroutine function: mitmproxy calls this one synchronously when a script is loaded again."""
+        self.gate.shut()
         return asyncio.create_task(self.service.close()) if self.service is not None else None
 
-    def page(self, flow: http.HTTPFlow | None, status: int, message: str) -> http.Response:
-        """Our words for a page that mitmproxy would write itself, about a request that no hook has seen."""
-        refusal = network.page_error(status, message)
-        if flow is None:
-            flow = flows.nobody_s()
-        self._refuse(flow, refusal, replace(self._framing(flow), close=True))
+    # What the layers need of us (stream.House).
+
+    @property
+    def first_byte_limit(self) -> float:
+        return self.service.settings.first_byte_limit if self.service else 600
+
+    @property
+    def idle_limit(self) -> float:
+        return self.service.settings.idle_limit if self.service else 300
+
+    @property
+    def stopped(self) -> bool:
+        return self.shutdown.over
+
+    def closed(self) -> ProxyError:
+        """A request that nobody has admitted, although the gate was open: a hook has failed, and the log says where."""
+        return FAILED
+
+    def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
+        flow = flow or flows.nobody_s()
+        visit = VISITS.get(flow.id)
+        framing = visit.framing if visit is not None else flows.Framing.of(flow.request)
+        flows.answer_with(flow, self._refusal(error), replace(framing, close=True))
         assert flow.response is not None
-        self._log(flow, None)
+        if visit is None:  # no other hook hears of it
+            self._log(flow, None)
         return flow.response
 
-    async def _serve(self, flow: http.HTTPFlow, framing: flows.Framing) -> Answer | None:
-        """The answer, or None where the request now in the flow is to go to Google."""
-        assert self.service is not None
-        service, client = self.service, flows.client_request(flow)
+    def _serving(self) -> Service:
+        assert self.service is not None  # nobody opens the gate without one
+        return self.service
+
+    @contextlib.contextmanager
+    def _failing_closed(self) -> Iterator[None]:
+        try:
+            yield
+        except exceptions.OptionsError as error:
+            self.gate.fail(str(error))
+        except Exception as error:
+            logger.debug("The start failed.", exc_info=True)
+            self.gate.fail(f"{type(error).__name__}: {error}")
+
+    def _configure(self, updated: Set[str]) -> None:
+        settings = options.settings_from_options()
+        if self.service is None:
+            self.gate.listeners.move_to(settings.port)
+            # lazy: otherwise mitmproxy connects to Google before it has read a request, and without a network even
+            # /health would get an empty reply. Host kept: it is the name that the client knows us by. A size limit:
+            # mitmproxy reads bodies into memory, and without one as long as somebody sends. With a key, clients from
+            # anywhere are asked for it; mitmproxy would cut those with a public address without a word.
+            choose(connection_strategy="lazy", keep_host_header=True, body_size_limit=BODY_LIMIT)
+            if settings.api_key:
+                choose(block_global=False)
+        if self.service is None or "mode" in updated or any(name.startswith("gemini_") for name in updated):
+            self._replace_service(Service(settings, options.target(), port()))
+
+    async def _serve(self, visit: Visit) -> Answer | None:
+        """The answer, or None where the visit has its call to Google now."""
+        service, client = self._serving(), visit.request()
         if self.shutdown.begun:
             raise ProxyError(503, "shutting_down", "The proxy is about to end.", retry=True)
+        service.admit(client)  # once more: the request may have been edited
+        call = await self._call(service, client)
+        if isinstance(call, Answer):
+            return call
+        visit.call = call
+        return None
+
+    async def _call(self, service: Service, client: ClientRequest) -> Call | Answer:
+        """What has to be asked of Google, or the answer where it has not."""
         if (answer := await service.answer(client)) is not None:
             return answer
         if (dialect := service.dialect(client)) is None:
@@ -146,10 +216,26 @@ class GeminiProxy:
             return asked
         asked = await service.prepared(asked, client)
         sent = await service.upstream.encode(asked)
-        flows.put(sent, flow)
-        exchange, limit = Exchange(dialect, service.upstream, asked), service.settings.first_byte_limit
-        self.calls[flow.id] = Call(exchange, service.upstream, sent, framing, client.path, limit)
-        return None
+        return Call(
+            Exchange(dialect, service.upstream, asked), service.upstream, sent, service.settings.first_byte_limit
+        )
+
+    async def _replayed(self, flow: http.HTTPFlow) -> Answer:
+        """A new answer to a request that was let in when it came: its flow has no key, and needs none."""
+        try:
+            client = flows.client_request(flow.request, flow.client_conn)
+            call = await self._call(self._serving(), replace(client, peer="127.0.0.1"))
+            if isinstance(call, Answer):
+                return call
+            status, headers, body = await second_try.send(call.sent, call.limit)
+            return (
+                call.exchange.whole(headers, body) if status == 200 else call.exchange.rejected(status, headers, body)
+            )
+        except ProxyError as error:
+            return self._refusal(error)
+        except Exception:
+            logger.exception("A request could not be replayed.")
+            return self._refusal(FAILED)
 
     async def _answer(self, flow: http.HTTPFlow, call: Call) -> Answer:
         """What Google's whole answer becomes, after a second try where that can help."""
@@ -164,38 +250,19 @@ class GeminiProxy:
         try:
             return await task
         except asyncio.CancelledError:
-            return call.exchange.refuse(ProxyError(499, "cancelled", "The client went away."))
+            return call.exchange.refuse(GONE)
         finally:
             running.discard(task)
             if not running:
                 self._trying.pop(flow.client_conn.id, None)
 
-    def _framing(self, flow: http.HTTPFlow) -> flows.Framing:
-        assert self.service is not None
-        return flows.Framing.of(flow, self.service.guard.cors(flows.client_request(flow)))
-
     def _refusal(self, error: ProxyError) -> Answer:
-        assert self.service is not None
-        return self.service.dialects[0].refuse(error)
+        return self._serving().dialects[0].refuse(error)
 
-    def _refuse(self, flow: http.HTTPFlow, error: ProxyError, framing: flows.Framing) -> None:
-        flows.answer_with(flow, self._refusal(error), framing)
-        flows.hide_secrets(flow)
-
-    def _log(self, flow: http.HTTPFlow, call: Call | None) -> None:
-        assert self.service is not None
-        path = flow.request.path.partition("?")[0] if call is None else call.path
-        record = {"method": flow.request.method, "path": path, "status": flows.outcome(flow)}
-        if call is not None and (remarks := call.remarks):
+    def _log(self, flow: http.HTTPFlow, visit: Visit | None) -> None:
+        if visit is not None and visit.call is not None and (remarks := visit.call.remarks):
             flow.comment = remarks
-            log.warn(path, remarks)
-        log.write(path, {**record, **(call.record() if call else {})}, as_json=self.service.settings.log_json)
-
-    def _first_byte_limit(self) -> float:
-        return self.service.settings.first_byte_limit if self.service else 600
-
-    def _idle_limit(self) -> float:
-        return self.service.settings.idle_limit if self.service else 300
+        log.write(flow, visit, self._serving().name, as_json=self._serving().settings.log_json)
 
     def _grace(self) -> float:
         return self.service.settings.shutdown_grace if self.service else 0

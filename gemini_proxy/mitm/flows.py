@@ -13,37 +13,44 @@ from gemini_proxy.exchange import HttpRequest
 from gemini_proxy.http import Answer, ClientRequest
 
 HIDDEN = "***"
-SECRET_HEADERS = ("authorization", "cookie", "x-api-key", "x-goog-api-key")
+SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key")
 SECRET_QUERY = re.compile(r"([?&]key=)[^&#]*", re.IGNORECASE)
 
 
-def client_request(flow: http.HTTPFlow) -> ClientRequest:
-    """The body is as it came, compressed where the client compressed it."""
-    request = flow.request
-    headers = {name.lower(): value for name, value in request.headers.items(multi=True)}
-    headers["host"] = ", ".join(request.headers.get_all("host")) or request.host_header or ""  # two are no name at all
-    target = request.path
+def client_request(request: http.Request, client: connection.Client) -> ClientRequest:
+    """What a client sent; the body as it came, compressed where the client compressed it.
+
+    Bytes that are not UTF-8 become U+FFFD: whatever quotes them can be encoded again.
+    """
+    headers = {_text(name).lower(): _text(value) for name, value in request.headers.fields}
+    hosts = request.headers.get_all("host") or [request.host_header or ""]
+    headers["host"] = _clean(", ".join(hosts))  # two are no name at all
+    target = _text(request.data.path)
     if not request.is_http2 and not request.is_http3 and request.authority:
-        target = f"{request.scheme}://{request.authority}{request.path}"  # absolute-form is for proxies (C238)
-    return ClientRequest(request.method, target, headers, request.raw_content or b"", str(flow.client_conn.peername[0]))
+        target = f"{request.scheme}://{_clean(request.authority)}{target}"  # absolute-form is meant for proxies
+    peer = str(client.peername[0])
+    return ClientRequest(_text(request.data.method), target, headers, request.raw_content or b"", peer)
 
 
-def put(request: HttpRequest, flow: http.HTTPFlow) -> None:
-    """Replaces the client's request as a whole: of what the client sent, nothing goes to Google unless it is in there."""
-    url = urlsplit(request.url)
+def google_request(sent: HttpRequest) -> http.Request:
+    """The message that goes to Google, without its body. It holds the credential and never is part of a flow."""
+    url = urlsplit(sent.url)
     assert url.hostname is not None
-    flow.request.method = request.method
-    flow.request.scheme = url.scheme
-    flow.request.authority = ""
-    flow.request.headers = headers_from(
-        {"host": url.netloc, **request.headers, "content-length": str(len(request.body))}
+    headers = {"host": url.netloc, **sent.headers, "content-length": str(len(sent.body))}
+    return http.Request(
+        host=url.hostname,
+        port=url.port or (443 if url.scheme == "https" else 80),
+        method=sent.method.encode(),
+        scheme=url.scheme.encode(),
+        authority=b"",
+        path=(url.path + (f"?{url.query}" if url.query else "")).encode(),
+        http_version=b"HTTP/1.1",
+        headers=headers_from(headers),
+        content=None,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
     )
-    flow.request.data.host = url.hostname
-    flow.request.data.port = url.port or (443 if url.scheme == "https" else 80)
-    flow.request.path = url.path + (f"?{url.query}" if url.query else "")
-    flow.request.http_version = "HTTP/1.1"
-    flow.request.trailers = None
-    flow.request.raw_content = request.body
 
 
 def is_event_stream(response: http.Response | None) -> TypeGuard[http.Response]:
@@ -56,17 +63,16 @@ def is_event_stream(response: http.Response | None) -> TypeGuard[http.Response]:
 
 @dataclass(frozen=True)
 class Framing:
-    """How the client's HTTP version and its Connection header want an answer framed, and what its Origin adds.
-    Read before `put`."""
+    """How the client's HTTP version and its Connection header want an answer framed, and what its Origin adds."""
 
     version: str
     close: bool
     cors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, flow: http.HTTPFlow, cors: Mapping[str, str]) -> "Framing":
-        close = "close" in flow.request.headers.get("connection", "").lower()
-        return cls(flow.request.http_version, close or flow.request.http_version == "HTTP/1.0", cors)
+    def of(cls, request: http.Request) -> "Framing":
+        close = "close" in request.headers.get("connection", "").lower()
+        return cls(request.http_version, close or request.http_version == "HTTP/1.0")
 
     def headers(self, *, length_known: bool) -> dict[str, str]:
         if not self.version.startswith("HTTP/1"):
@@ -77,15 +83,37 @@ class Framing:
         return headers
 
 
-def hide_secrets(flow: http.HTTPFlow) -> None:
-    """Takes credentials out of what is shown, saved and replayed: the client's key, Google's token, an OAuth code."""
+def hide_secrets(request: http.Request) -> None:
+    """Takes out of a client's request what must not be shown, saved or replayed: keys, cookies, an OAuth code."""
     for name in SECRET_HEADERS:
-        if name in flow.request.headers:
-            flow.request.headers[name] = HIDDEN
-    if flow.request.path.startswith("/auth/"):
-        flow.request.path = flow.request.path.partition("?")[0]
-    elif "?" in flow.request.path:
-        flow.request.path = SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", flow.request.path)
+        if name in request.headers:
+            request.headers[name] = HIDDEN
+    if request.path.startswith("/auth/"):
+        request.path = request.path.partition("?")[0]
+    elif "?" in request.path:
+        request.path = SECRET_QUERY.sub(rf"\g<1>{HIDDEN}", request.path)
+
+
+def with_secrets(shown: ClientRequest, head: ClientRequest) -> ClientRequest:
+    """`shown`, the request as the flow has it now, with the secrets of `head`, as it came, where they were hidden."""
+    hidden = {name for name in SECRET_HEADERS if shown.headers.get(name) == HIDDEN}
+    headers = {name: head.headers.get(name, "") if name in hidden else value for name, value in shown.headers.items()}
+    same_path = shown.path == head.path
+    return ClientRequest(shown.method, head.target if same_path else shown.target, headers, shown.body, head.peer)
+
+
+def name_address(request: http.Request, client: connection.Client) -> None:
+    """Puts the address that the client used where mitmproxy has put the upstream's: it is what is shown, exported and
+    saved. The connection to Google never goes by it."""
+    url = urlsplit(f"//{request.host_header or request.authority or ''}")
+    request.scheme = "https" if client.tls else "http"
+    try:
+        host, port = url.hostname, url.port
+    except ValueError:
+        return
+    if host:
+        request.data.host = host
+        request.data.port = port or (443 if client.tls else 80)
 
 
 def answer_with(flow: http.HTTPFlow, answer: Answer, framing: Framing) -> None:
@@ -123,3 +151,12 @@ def begin_stream(flow: http.HTTPFlow, headers: Mapping[str, str], framing: Frami
 
 def headers_from(headers: Mapping[str, str]) -> http.Headers:
     return http.Headers([(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()])
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _clean(text: str) -> str:
+    """mitmproxy keeps bytes that are not UTF-8 as lone surrogates, which nothing can encode."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

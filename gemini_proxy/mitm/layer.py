@@ -13,17 +13,21 @@ the `next_layer` hook, which chooses the layers of a connection. Ours differ in 
   `proxyserver.connections[client.id].transports[server].handler`, ends a connection too, but all streams in it.)
 """
 
+import logging
 import time
 from collections.abc import Collection
+from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http import HttpLayer, RegisterHttpConnection
+from mitmproxy.proxy.layers.http._http1 import Http1Client
+from mitmproxy.proxy.tunnel import TunnelLayer
 
 from gemini_proxy.mitm import network
-from gemini_proxy.mitm.heads import AnsweringServer
+from gemini_proxy.mitm.http1 import AnsweringClient, AnsweringServer
 from gemini_proxy.mitm.stream import AnsweringStream, Commands, House, Linger, Tick
 
 TICK = 1.0  # seconds between looks at the clock, fewer where the limits are short
@@ -68,16 +72,21 @@ class AnsweringLayer(HttpLayer):
     def register_connection(self, command: RegisterHttpConnection) -> layer.CommandGenerator[None]:
         if command.err and command.connection in self.overdue:
             command.err = network.CONNECT_TIMEOUT
+        below: layer.Layer | None = self.connections.get(command.connection)
+        while below is not None:
+            if type(below) is Http1Client:
+                AnsweringClient.adopt(below)
+            below = getattr(below, "child_layer", None)
         yield from super().register_connection(command)
 
     def _wind(self) -> Commands:
         if self.clock is None:
-            shortest = min(self.house.first_byte_limit(), self.house.idle_limit())
+            shortest = min(self.house.first_byte_limit, self.house.idle_limit)
             self.clock = commands.RequestWakeup(min(TICK, shortest / 4))
             yield self.clock
 
     def _tick(self) -> Commands:
-        limit = min(CONNECT_LIMIT, self.house.first_byte_limit())
+        limit = min(CONNECT_LIMIT, self.house.first_byte_limit)
         self.overdue = [c for c, waiting in self.waiting_for_establishment.items() if waiting and _age(c) > limit]
         for connection in self.overdue:
             yield commands.CloseConnection(connection)
@@ -89,20 +98,36 @@ class AnsweringLayer(HttpLayer):
             yield from self._wind()
 
 
+class ClosingLayer(layer.Layer):
+    """Takes the place of what would pass bytes on unread."""
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            yield commands.Log("A connection that is no HTTP was closed.", logging.INFO)
+            yield commands.CloseConnection(self.context.client)
+
+
 def let_us_answer(next_layer: NextLayer, house: House) -> None:
-    """Chooses the layers that mitmproxy would choose, with ours for HTTP. Scripts are asked before its own chooser,
-    which leaves alone what is chosen. The class is changed in place: a second layer object would stay behind in the
-    connection's context, where mitmproxy looks layers up by position."""
+    """Chooses the layers that mitmproxy would choose, with ours for HTTP and none that is not HTTP (`ignore_hosts` and
+    the like would pass on what clients say). The class is changed in place: a second layer object would stay behind in
+    the connection's context, where mitmproxy looks layers up by position."""
     chooser = ctx.master.addons.get("nextlayer")
     if next_layer.layer is None and chooser is not None:
         chooser.next_layer(next_layer)
-    below = next_layer.layer
+    above: Any = None
+    below: Any = next_layer.layer
     while below is not None:
+        if not isinstance(below, HttpLayer | TunnelLayer | NextLayer):
+            below = ClosingLayer(below.context)
+            if above is None:
+                next_layer.layer = below
+            else:
+                above.child_layer = below
         if type(below) is HttpLayer:
             below.__class__ = AnsweringLayer
         if isinstance(below, AnsweringLayer):
             below.house = house
-        below = getattr(below, "child_layer", None)
+        above, below = below, getattr(below, "child_layer", None)
 
 
 def _age(connection: Connection) -> float:

@@ -1,21 +1,28 @@
-"""Where the proxy listens: loopback and our own port, unless the user chose otherwise.
+"""Where the proxy listens, and when: on loopback and our own port unless the user chose otherwise, and not before
+everything else has worked.
 
-With Python 3.11 a script is loaded before the listeners open, so setting mitmproxy's options is enough. With Python
-3.12 and later the start of the listeners has already read the options when the script is loaded (its task is started
-eagerly): that start is called off and done again, so that nothing ever listens on all interfaces.
+mitmproxy opens its listeners whether or not a script has loaded, with Python 3.12 and later even before it is read.
+`hold` calls that off, `open` does it when the addon is ready.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.optmanager import unset
 from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+HOST_6 = "::1"  # what `localhost` means first on many systems, and alone to some programs
+LOOK = 2.0  # seconds between looks at listeners that the system may have closed
+
+Instance = AsyncioServerInstance[mode_specs.ProxyMode]
 
 
 def is_chosen(name: str) -> bool:
@@ -36,38 +43,76 @@ def port() -> int:
 
 
 class Listeners:
-    """Applies our address; `restart` is to be awaited in the `running` hook if there is something to wait for."""
+    """mitmproxy's listeners in our hands."""
 
     def __init__(self) -> None:
+        self._wanted = True
+        self._local = False  # on loopback because nobody said otherwise
         self._early: asyncio.Task[object] | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    def hold(self) -> None:
+        """Nothing listens from now on until `open`."""
+        self._wanted = bool(ctx.options.server)
+        self._local = not is_chosen("listen_host")
+        self._early = _start_in_progress()
+        ctx.options.update(server=False)
+        if self._early is not None:
+            self._early.cancel()
+        for instance in _instances():
+            _close(instance)
 
     def move_to(self, port: int) -> None:
         """Setting the options calls every `configure` again, ours too: callers must be ready for that."""
-        before, start = _addresses(), _start_in_progress()
         choose(listen_host=HOST, listen_port=port)
-        if start is None or _addresses() == before:
-            return
-        self._early = start
-        if not any(host for host, _ in before):
-            start.cancel()  # still looking up "all interfaces" in a thread: no socket is open yet
 
-    @property
-    def needs_restart(self) -> bool:
-        return self._early is not None
-
-    async def restart(self) -> None:
+    async def open(self) -> None:
+        """To be awaited in the `running` hook. What cannot be opened is logged as an error, which ends mitmproxy."""
         server = _proxyserver()
-        if server is None or self._early is None:
+        if server is None or not self._wanted:
             return
-        await asyncio.wait([self._early])
-        self._early = None
-        for instance in server.servers:
-            try:
-                if instance.is_running:
-                    await instance.stop()
-                await instance.start()
-            except OSError as error:
-                logger.error("%s", error)
+        if self._early is not None:
+            await asyncio.wait([self._early])
+        called_off = [instance for instance in _instances() if not instance.is_running]
+        ctx.options.update(server=True)
+        await server.setup_servers()  # waits for the one that the option has started
+        for instance in called_off:
+            await _start(instance)
+        for instance in _instances():
+            if not instance.is_running:
+                logger.error("Another program may have the port, or the system keeps it: set PROXY_PORT to another.")
+        if self._local:
+            await self._listen_on_ipv6()
+        self._watch = asyncio.create_task(self._keep_open())
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _listen_on_ipv6(self) -> None:
+        for instance in _instances():
+            for address in list(instance.listen_addrs) if instance.mode.custom_listen_host is None else []:
+                if address[0] != HOST:
+                    continue
+                try:
+                    more = await asyncio.start_server(instance.handle_stream, HOST_6, address[1])
+                except OSError as error:  # no IPv6 here, or another program has the port there
+                    logger.debug("Not listening on %s: %s", HOST_6, error)
+                else:
+                    instance._servers.append(more)
+
+    async def _keep_open(self) -> None:
+        """On Windows the system closes a listener when a client resets too early or the machine sleeps, and asyncio
+        leaves it closed (python/cpython#93821)."""
+        while True:
+            await asyncio.sleep(LOOK)
+            for instance in _instances():
+                if any(socket.fileno() == -1 for server in instance._servers for socket in _sockets(server)):
+                    logger.warning("The system closed the listener at port %s; listening again.", port())
+                    _close(instance)
+                    await _start(instance)
+                    if self._local:
+                        await self._listen_on_ipv6()
 
 
 def _proxyserver() -> Proxyserver | None:
@@ -75,12 +120,33 @@ def _proxyserver() -> Proxyserver | None:
     return addon if isinstance(addon, Proxyserver) else None
 
 
-def _addresses() -> list[tuple[str, int | None]]:
-    modes = [mode_specs.ProxyMode.parse(mode) for mode in ctx.options.mode]
-    return [(m.listen_host(ctx.options.listen_host), m.listen_port(ctx.options.listen_port)) for m in modes]
+def _instances() -> Iterator[Instance]:
+    server = _proxyserver()
+    for instance in list(server.servers) if server is not None else []:
+        if isinstance(instance, AsyncioServerInstance):
+            yield instance
 
 
-def _start_in_progress() -> asyncio.Task[object] | None:
+def _sockets(server: Any) -> tuple[Any, ...]:
+    return tuple(getattr(server, "sockets", ()))  # a UDP server has none
+
+
+def _close(instance: Instance) -> None:
+    """As `instance.stop`, which wants to know the names of sockets that may be closed already."""
+    for server in instance._servers:
+        server.close()
+    instance._servers = []
+
+
+async def _start(instance: Instance) -> None:
+    try:
+        if not instance.is_running:
+            await instance.start()
+    except OSError as error:
+        logger.error("%s", error)
+
+
+def _start_in_progress() -> "asyncio.Task[object] | None":
     server = _proxyserver()
     if server is None or server.is_running or not server.servers.is_updating:
         return None

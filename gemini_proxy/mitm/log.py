@@ -2,26 +2,100 @@
 
 import json
 import logging
+import sys
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mitmproxy import http
+
+from gemini_proxy.mitm import flows
+from gemini_proxy.mitm.visits import Call, Visit
 
 logger = logging.getLogger("gemini_proxy.requests")
 QUIET = ("/health", "/health/ready")  # asked every few seconds where something watches
+LONGEST = 300  # characters of a reason
 
 
-def write(path: str, record: Mapping[str, object], *, as_json: bool) -> None:
-    level = logging.DEBUG if path in QUIET else logging.INFO
-    if as_json:
-        logger.log(level, "%s", json.dumps(record))
+def write(flow: http.HTTPFlow, visit: Visit | None, upstream: str, *, as_json: bool) -> None:
+    """As JSON the lines go to stderr, where nothing else does, so that programs can read them from a file of their own."""
+    record = _record(flow, visit, upstream)
+    level = _level(record)
+    if as_json and level > logging.DEBUG:
+        print(json.dumps(record), file=sys.stderr, flush=True)  # noqa: T201
     else:
-        logger.log(level, "%s", " ".join(f"{name}={_word(value)}" for name, value in record.items()))
+        logger.log(level, "%s", _line(record))
+    if visit is not None and visit.call is not None and visit.call.remarks:
+        # Worth a line of its own: a stream's headers may have left before it was known.
+        logger.warning("%s: %s", record["path"], _printable(visit.call.remarks)[:1000])
 
 
-def warn(path: str, remarks: str) -> None:
-    """What a client asked for or Google said that could not be honoured: a stream's headers may have left before."""
-    logger.warning("%s: %s", path, "".join(c if c.isprintable() else "?" for c in remarks)[:1000])
+def _record(flow: http.HTTPFlow, visit: Visit | None, upstream: str) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    path = flow.request.path.partition("?")[0]
+    record: dict[str, Any] = {"time": now, "request_id": flow.id, "method": flow.request.method, "path": path}
+    record["status"] = flows.outcome(flow)
+    if visit is not None:
+        record["client"] = visit.head.peer
+        record["total_ms"] = _ms(time.monotonic() - visit.began)
+        if visit.call is not None:
+            record |= {"upstream": upstream, **_call(visit.call)}
+    return {**record, **_reason(flow, visit)}
+
+
+def _call(call: Call) -> dict[str, Any]:
+    ask, usage = call.exchange.ask, call.exchange.usage
+    record: dict[str, Any] = {"model": ask.model, "stream": ask.stream}
+    if call.first_byte is not None:
+        record["first_byte_ms"] = _ms(call.first_byte - call.began)
+    return {**record, **usage_record(usage)}
+
+
+def usage_record(usage: Mapping[str, object]) -> dict[str, Any]:
+    tokens = {"input_tokens": usage.get("promptTokenCount"), "output_tokens": usage.get("candidatesTokenCount")}
+    return {name: count for name, count in tokens.items() if isinstance(count, int)}
+
+
+def _reason(flow: http.HTTPFlow, visit: Visit | None) -> dict[str, str]:
+    """Why it failed: what the client was told, in whatever words its protocol has, or what broke a stream."""
+    response = flow.response
+    if response is None or response.status_code < 400 or response.stream or not response.raw_content:
+        return {}
+    try:
+        error = json.loads(response.raw_content)["error"]
+        return {"code": str(error["code"]), "reason": str(error["message"])}
+    except (ValueError, LookupError, TypeError):
+        return {}
+
+
+def _level(record: Mapping[str, Any]) -> int:
+    if record["status"] >= 400 or "code" in record:
+        return logging.ERROR if record["status"] >= 500 else logging.WARNING
+    return logging.DEBUG if record["path"] in QUIET else logging.INFO
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    """`POST /v1/chat/completions 404 model_not_found gemini-2.5-falsh 2 ms ID: There is no model ...`"""
+    words = [record["method"], record["path"], record["status"], record.get("code"), record.get("model")]
+    shown = [_word(word) for word in words if word is not None]
+    shown += [f"{name}={record[name]}" for name in FIGURES if name in record]
+    if "code" in record:
+        shown.append(f"request_id={record['request_id']}: {_printable(record['reason'])[:LONGEST]}")
+    return " ".join(shown)
+
+
+FIGURES = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "first_byte_ms", "total_ms")
 
 
 def _word(value: object) -> str:
     """A client writes methods, paths and models: no line breaks, no blanks, and not without end."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return "".join(c if c.isprintable() and c != " " else "?" for c in text)[:200]
+    return "".join(c if c.isprintable() and c != " " else "?" for c in str(value))[:200]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -7,6 +7,8 @@ from gemini_proxy.errors import ProxyError
 CONNECT_TIMEOUT = "no connection in time"
 FIRST_BYTE_TIMEOUT = "no answer in time"
 IDLE_TIMEOUT = "the answer stood still for too long"
+STOPPED = "the proxy was stopped"
+NOT_OURS = "nobody has made a call of this request"
 TIMEOUTS = {CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT}
 
 UNREACHABLE = "upstream_unreachable"
@@ -38,6 +40,10 @@ CAUSES = (
 
 def error_from(message: str) -> ProxyError:
     """The text of an answer that could not be read stays out: it is the upstream's, and can hold anything."""
+    if message == STOPPED:
+        return ProxyError(503, "shutting_down", "The proxy was stopped before the answer was complete.", retry=True)
+    if message == NOT_OURS:
+        return ProxyError(500, "internal_error", "The proxy failed; its log says where.", retry=False)
     if message in TIMEOUTS:
         text = f"Google was too slow: {message}. GEMINI_FIRST_BYTE_LIMIT and GEMINI_IDLE_LIMIT set the limits."
         return ProxyError(504, "timeout", text, retry=True)

@@ -10,7 +10,7 @@ from mitmproxy import ctx
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import HttpRequest
 from gemini_proxy.http import Answer
-from gemini_proxy.mitm.calls import Call
+from gemini_proxy.mitm.visits import Call
 
 logger = logging.getLogger(__name__)
 

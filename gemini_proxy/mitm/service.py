@@ -33,6 +33,8 @@ DEMO = "DEMO: a built-in emulator answers, not Google. No model is asked and not
 NO_KEY = "PROXY_API_KEY is not set: whatever runs on this machine can use the proxy, and other machines cannot."
 NO_ORIGINS = "GEMINI_ALLOWED_ORIGINS has no effect without PROXY_API_KEY: no web page may use a proxy without a key."
 
+PUBLIC = ("/health", "/health/ready")
+
 
 class Service:
     """`target` is the base URL of reverse mode or empty, `port` the one the proxy listens on."""
@@ -70,29 +72,40 @@ class Service:
             if self.settings.allowed_origins:
                 logger.warning(NO_ORIGINS)
 
-    async def answer(self, request: ClientRequest) -> Answer | None:
-        """What is answered here, None where a dialect has to. Raises ProxyError for a client that may not ask."""
+    @property
+    def name(self) -> str:
+        """Which upstream answers."""
+        return "demo" if self._demo is not None else self._choice.name
+
+    def admit(self, request: ClientRequest) -> None:
+        """Raises ProxyError for a client that may not ask. Its head is enough; what is not named here needs the key."""
         if not request.path:  # absolute-form and the like: for whom it is meant, nobody knows
             raise unknown_path(request)
-        # The pages of /auth have rules of their own.
-        if not request.path.startswith("/auth/") or request.path == "/auth/status":
+        signs_in = request.path.startswith("/auth/") and request.path != "/auth/status"  # pages with rules of their own
+        if not signs_in:
             self.guard.check_host(request)
             self.guard.check_origin(request)
-            if (answer := self.guard.preflight(request)) is not None:
-                return answer
+            if self.guard.preflight(request) is not None:  # a browser asks without the key
+                return
+        if request.path in PUBLIC:
+            return
+        guard.check_peer(request, self.settings.api_key)
+        if not request.path.startswith("/auth/") and not self._client_key(request):
+            guard.check_key(request, self.settings.api_key)
+
+    async def answer(self, request: ClientRequest) -> Answer | None:
+        """What is answered here to a client that was admitted, None where a dialect has to answer."""
+        if (answer := self.guard.preflight(request)) is not None:
+            return answer
         if (answer := health(request)) is not None:
             return answer
         if self._choice.signs_in:
             answer = await ready(request, self._tokens, self.settings.project)
         else:
             answer = api_key.page(request, self._running.obstacle())
+        answer = answer or await self._pages.answer(request)
         if answer is not None:
             return naming(answer, self._choice.name)
-        guard.check_peer(request, self.settings.api_key)
-        if (answer := await self._pages.answer(request)) is not None:
-            return naming(answer, self._choice.name)
-        if request.path.startswith("/v1/") and not self._client_key(request):
-            guard.check_key(request, self.settings.api_key)
         if request.path.startswith("/v1/models"):
             await self._running.refresh()
         return None

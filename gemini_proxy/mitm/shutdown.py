@@ -4,49 +4,75 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Sized
+from typing import Any
 
 from mitmproxy import ctx
 
 logger = logging.getLogger(__name__)
 
 STEP = 0.1  # seconds between looks at what is still under way
+CUT = 2.0  # seconds for answers that are cut to say so to their clients
+SIGNALS = ("SIGTERM", "SIGINT", "SIGBREAK")  # the last is what Windows has besides Ctrl-C
 
 
 class Shutdown:
-    """Takes SIGTERM over from mitmproxy, which would cut every stream at once. `busy` is what has to get empty."""
+    """Takes the signals over from mitmproxy, which would cut every stream at once: the first one lets answers under way
+    go on, the second one cuts them. `busy` is what has to get empty."""
 
     def __init__(self, busy: Sized, grace: Callable[[], float]) -> None:
         self._busy = busy
         self._grace = grace
         self._ending: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self.over = False  # answers under way have to end now
 
     @property
     def begun(self) -> bool:
         return self._ending is not None
 
     def listen(self) -> None:
-        try:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
-        except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            logger.debug("SIGTERM ends running answers at once here.")
+        loop = asyncio.get_running_loop()
+        for name in SIGNALS:
+            number: Any = getattr(signal, name, None)
+            if number is None or (name == "SIGINT" and hasattr(ctx.master, "prompt_for_exit")):
+                continue  # the console asks the user itself
+            try:
+                loop.add_signal_handler(number, self._begin)
+            except (NotImplementedError, RuntimeError):  # Windows
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._begin))
+            except ValueError:  # not the main thread
+                logger.debug("%s ends answers at once here.", name)
 
     def _begin(self) -> None:
-        if self._ending is not None:  # asked twice: now
-            ctx.master.shutdown()
-            return
-        self._ending = asyncio.get_running_loop().create_task(self._end())
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+        else:
+            self._hurry.set()
 
     async def _end(self) -> None:
         if self._busy:
-            logger.warning("Ending; %s answers under way may go on for %g seconds.", len(self._busy), self._grace())
-        try:
-            async with asyncio.timeout(self._grace()):
-                while self._busy:  # noqa: ASYNC110 - a plain dict, and the process is ending
-                    await asyncio.sleep(STEP)
-        except TimeoutError:
-            logger.warning("%s answers were cut.", len(self._busy))
+            logger.warning(
+                "Stopping. Waiting up to %g s for %s to finish; the same signal again (Ctrl-C) ends at once.",
+                self._grace(),
+                _answers(len(self._busy)),
+            )
+        await self._idle(self._grace(), self._hurry)
+        if self._busy:
+            logger.warning("Stopping now: %s cut.", _answers(len(self._busy)))
+            self.over = True
+            await self._idle(CUT)
         await _close_clients()
         ctx.master.shutdown()
+
+    async def _idle(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while self._busy and loop.time() < end and not (hurry and hurry.is_set()):  # noqa: ASYNC110
+            await asyncio.sleep(STEP)
+
+
+def _answers(number: int) -> str:
+    return f"{number} answer{'' if number == 1 else 's'}"
 
 
 async def _close_clients() -> None:

@@ -1,40 +1,70 @@
-"""One request on a connection, as `layer.AnsweringLayer` wants it: our words, our clock, our end of a stream."""
+"""One request on a connection, as `layer.AnsweringLayer` wants it: our request to Google, our words, our clock.
+
+Two things are true here whatever a hook, another addon or an exception leaves in the flow. What a client says goes to
+no upstream: a connection is opened and written to for the call that our own addon has put beside the flow, and for
+nothing else. And no flow ever holds a credential: the client's are taken out before the first hook, ours never goes in.
+"""
 
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Generator
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from mitmproxy import flow, http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, GetHttpConnection, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpConnectHook,
+    HttpErrorHook,
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+)
 
-from gemini_proxy.mitm import network
-from gemini_proxy.mitm.calls import Body
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.http import ClientRequest
+from gemini_proxy.mitm import flows, network
+from gemini_proxy.mitm.visits import VISITS, Body, TranslateHook, Visit
 
 BEAT = 15.0  # seconds of silence in a stream after which the client gets a comment: some give up after 30
 WATCHED = ("state_wait_for_response_headers", "state_consume_response_body", "state_stream_response_body")
 
+NO_TUNNELS = ProxyError(405, "method_not_allowed", "This is a server, not a proxy: it opens no tunnels.")
+
 Commands = Generator[commands.Command, Any, Any]
-Page = Callable[[http.HTTPFlow | None, int, str], http.Response]
 
 
-@dataclass
-class House:
-    """What the layers need of the addon: its words for a page of mitmproxy's, and its limits in seconds."""
+class House(Protocol):
+    """What the layers need of the addon."""
 
-    page: Page
-    first_byte_limit: Callable[[], float]
-    idle_limit: Callable[[], float]
+    @property
+    def first_byte_limit(self) -> float:
+        """Seconds until an answer of Google's has to begin."""
+
+    @property
+    def idle_limit(self) -> float:
+        """Seconds that an answer may pause."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether answers under way have to end now."""
+
+    def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
+        """The answer to a request that no hook has answered, or to one that could not be read (None)."""
+
+    def closed(self) -> ProxyError:
+        """Why nobody has admitted a request."""
 
 
 class Tick(events.Event):
@@ -45,6 +75,9 @@ class AnsweringStream(HttpStream):
     """One request on a connection."""
 
     house: House
+    head: ClientRequest
+    framing: flows.Framing
+    ends_with_head = False  # a request without a body
     heard = 0.0  # when the upstream last said something
     told = 0.0  # when the client last heard something
     held: ResponseHeaders | None = None  # the head of a stream that has not begun
@@ -55,12 +88,21 @@ class AnsweringStream(HttpStream):
             return
         if isinstance(event, ResponseData) and not event.data:
             return  # HTTP/2 has empty frames; to the stream callable an empty piece is the end
+        if isinstance(event, RequestHeaders):
+            self._take_head(event)
         if isinstance(event, ResponseHeaders | ResponseData):
             self.heard = time.monotonic()
         yield from self._translated(super()._handle_event(event))
 
+    def _take_head(self, event: RequestHeaders) -> None:
+        """Keeps the request as it came and leaves mitmproxy, and with it every hook, one without secrets."""
+        self.head = flows.client_request(event.request, self.context.client)
+        self.framing = flows.Framing.of(event.request)
+        self.ends_with_head = event.end_stream
+        flows.hide_secrets(event.request)
+
     def _translated(self, own: Commands) -> Commands:
-        """mitmproxy's commands with our words for its pages; blocking ones get their answers."""
+        """mitmproxy's commands with our call to Google and our words for its pages; blocking ones get their answers."""
         reply = None
         while True:
             try:
@@ -68,10 +110,73 @@ class AnsweringStream(HttpStream):
             except StopIteration:
                 return
             reply = None
-            if isinstance(command, SendHttp) and command.connection is self.context.client:
-                yield from self._to_client(command)
+            if isinstance(command, SendHttp):
+                to_client = command.connection is self.context.client
+                yield from self._to_client(command) if to_client else self._to_google(command)
+            elif isinstance(command, HttpRequestHeadersHook):
+                yield from self._admission(command)
+                if self.flow.response is not None and not self.flow.error and not self.ends_with_head:
+                    own.close()
+                    yield from self._translated(self._answer_now())
+                    return
+            elif isinstance(command, HttpRequestHook):
+                yield command
+                yield from self._translation()
+            elif isinstance(command, HttpConnectHook):
+                yield command
+                self.flow.response = self.flow.response or self.house.page(self.flow, NO_TUNNELS)
             else:
+                if isinstance(command, DropStream):
+                    VISITS.pop(self.flow.id, None)
                 reply = yield command
+
+    def _admission(self, command: HttpRequestHeadersHook) -> Commands:
+        """Has the addon look at the head. What it does not let in is answered here."""
+        flows.name_address(self.flow.request, self.context.client)
+        visit = VISITS[self.flow.id] = Visit(self.flow, self.head, self.framing)
+        yield command
+        self.flow.request.stream = False
+        if not visit.admitted and self.flow.response is None:
+            self.flow.response = self.house.page(self.flow, self.house.closed())
+
+    def _translation(self) -> Commands:
+        """Has the addon say what goes to Google. By now others may have answered the request, edited or killed it."""
+        visit = VISITS.get(self.flow.id)
+        if self.flow.response is not None or self.flow.error is not None or visit is None:
+            return
+        if visit.admitted:
+            yield TranslateHook(visit)
+        if visit.call is None and self.flow.response is None:
+            self.flow.response = self.house.page(self.flow, self.house.closed())
+
+    def _answer_now(self) -> Commands:
+        """Answers before the body has come, which nobody reads any more."""
+        assert self.flow.response is not None
+        self.flow.response.headers["connection"] = "close"
+        self.flow.response.timestamp_start = time.time()
+        yield HttpResponseHeadersHook(self.flow)
+        self.client_state = self.state_errored  # takes what still comes, and drops it
+        yield from self.send_response()
+        if self.server_state == self.state_done:  # the client may have left meanwhile
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+            self.flow.live = False
+            yield Linger(self.context.client)
+        yield DropStream(self.stream_id)
+
+    def _to_google(self, command: SendHttp) -> Commands:
+        """In place of the client's request, which mitmproxy would send, the one that we made of it."""
+        event = command.event
+        visit = VISITS.get(self.flow.id)
+        call = visit.call if visit is not None else None
+        if isinstance(event, RequestProtocolError):  # the client has gone, or Google was too slow
+            yield command
+        elif call is not None and isinstance(event, RequestHeaders):
+            head = RequestHeaders(self.stream_id, flows.google_request(call.sent), end_stream=not call.sent.body)
+            yield SendHttp(head, command.connection)
+            if call.sent.body:
+                yield SendHttp(RequestData(self.stream_id, call.sent.body), command.connection)
+        elif call is not None and isinstance(event, RequestEndOfMessage):
+            yield command
 
     def _to_client(self, command: SendHttp) -> Commands:
         event = command.event
@@ -107,7 +212,7 @@ class AnsweringStream(HttpStream):
             return
         self.held = None
         if self.flow.response is None or self.flow.response.headers.get("x-request-id") != self.flow.id:  # not ours
-            self.flow.response = self.house.page(self.flow, status, event.message)
+            self.flow.response = self.house.page(self.flow, network.page_error(status, event.message))
         yield from self._send_whole(self.flow.response)
         if self.client_state != self.state_done:
             yield Linger(self.context.client)
@@ -151,17 +256,36 @@ class AnsweringStream(HttpStream):
         yield DropStream(self.stream_id)
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
-        connected = yield from super().make_server_connection()
+        visit = VISITS.get(self.flow.id)
+        if visit is None or visit.call is None:
+            yield from self.handle_protocol_error(_failed(self.stream_id, network.NOT_OURS))
+            return False
+        url = urlsplit(visit.call.sent.url)
+        tls = url.scheme == "https"
+        address = (url.hostname or "", url.port or (443 if tls else 80))
+        connection, error = yield GetHttpConnection(address, tls, self.flow.server_conn.via)
         self.heard = time.monotonic()
-        return connected
+        if error:
+            yield from self.handle_protocol_error(_failed(self.stream_id, error))
+            return False
+        self.context.server = self.flow.server_conn = connection
+        return True
+
+    def flow_done(self) -> layer.CommandGenerator[None]:
+        assert self.flow.response is not None
+        if self.flow.response.status_code == 101:  # would join the client's connection to the upstream's
+            self.flow.response.status_code = 502
+        yield from super().flow_done()
 
     def _look_at_the_clock(self) -> Commands:
         now = time.monotonic()
         if self.heard == 0.0 or self.server_state.__name__ not in WATCHED:
             return
         waiting = self.server_state == self.state_wait_for_response_headers
-        limit = self.house.first_byte_limit() if waiting else self.house.idle_limit()
-        if now - self.heard > limit:
+        limit = self.house.first_byte_limit if waiting else self.house.idle_limit
+        if self.house.stopped:
+            yield from self._give_up(network.STOPPED)
+        elif now - self.heard > limit:
             yield from self._give_up(network.FIRST_BYTE_TIMEOUT if waiting else network.IDLE_TIMEOUT)
         elif self.server_state == self.state_stream_response_body and now - max(self.told, self.heard) > BEAT:
             for comment in body.beat() if (body := self._body()) is not None else []:
@@ -171,11 +295,15 @@ class AnsweringStream(HttpStream):
         # The codes are the classes' own defaults, an int in mitmproxy 11 and an enum in 12.
         gone = RequestProtocolError(self.stream_id, why, RequestProtocolError.code)
         yield SendHttp(gone, self.context.server)  # closes an HTTP/1 connection, resets an HTTP/2 stream
-        yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, why, ResponseProtocolError.code))
+        yield from self.handle_protocol_error(_failed(self.stream_id, why))
 
 
 class Linger(commands.ConnectionCommand):
     """For our layer alone: close the client's connection a little later."""
+
+
+def _failed(stream_id: int, message: str) -> ResponseProtocolError:
+    return ResponseProtocolError(stream_id, message, ResponseProtocolError.code)
 
 
 def _status(event: ResponseProtocolError) -> int | None:

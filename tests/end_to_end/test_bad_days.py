@@ -332,13 +332,15 @@ def test_one_line_for_each_request(hasty: Proxy, client: httpx.Client, google: E
     client.get("/v1/nothing?key=abc")
     client.get("/health")
     lines = [json.loads(line[line.index("{") :]) for line in hasty.log[before:].splitlines() if '"total_ms"' in line]
-    assert [(line["status"], line["stream"], line["model"]) for line in lines] == [
-        (200, False, "gemini-2.5-flash"),
-        (200, True, "gemini-2.5-flash"),
+    assert [(line["status"], line.get("stream"), line.get("model"), line.get("code")) for line in lines] == [
+        (200, False, "gemini-2.5-flash", None),
+        (200, True, "gemini-2.5-flash", None),
+        (404, None, None, "not_found"),
     ]
-    assert all(line["input_tokens"] > 0 and line["output_tokens"] > 0 for line in lines)
+    assert all(line["input_tokens"] > 0 and line["output_tokens"] > 0 for line in lines[:2])
     assert lines[1]["first_byte_ms"] <= lines[1]["total_ms"]
-    assert '"path": "/v1/nothing", "status": 404' in hasty.log[before:]
+    assert [line["path"] for line in lines] == [CHAT, CHAT, "/v1/nothing"]
+    assert {line["client"] for line in lines} == {"127.0.0.1"}
 
 
 @contextmanager

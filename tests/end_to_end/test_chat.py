@@ -58,7 +58,7 @@ def test_what_google_is_sent(http: httpx.Client, google: Emulator) -> None:
     secret = {
         "authorization": "Bearer client-key",
         "cookie": "a=b",
-        "x-forwarded-for": "1.2.3.4",
+        "x-stainless-os": "Linux",
         "accept-encoding": "gzip",
     }
     for stream, path in ((True, "/v1internal:streamGenerateContent?alt=sse"), (False, "/v1internal:generateContent")):

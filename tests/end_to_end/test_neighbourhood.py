@@ -119,7 +119,7 @@ RAW: list[tuple[bytes, int]] = [
     ),
     (b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, x\r\n\r\n0\r\n\r\n", 400),
     (b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
-    (b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n", 400),
+    (b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{xx0\r\n\r\n", 400),
     (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 300_000, 431),
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n", 413),
 ]
@@ -128,13 +128,49 @@ RAW: list[tuple[bytes, int]] = [
 @pytest.mark.parametrize(("wire", "status"), RAW, ids=range(len(RAW)))
 def test_malformed_requests_get_openai_s_errors_c238(keyed: Proxy, google: Emulator, wire: bytes, status: int) -> None:
     before = len(google.requests)
-    head, body = ask_raw(keyed, wire)
+    head, body = ask_raw(keyed, wire.replace(b"\r\n", b"\r\nAuthorization: Bearer s3cret\r\n", 1))
     assert int(head.split()[1]) == status
     assert "application/json" in head
     assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
     assert len(google.requests) == before
-    assert "Traceback" not in keyed.log
-    assert "has crashed" not in keyed.log
+    assert_calm(keyed)
+
+
+@pytest.mark.parametrize(("wire", "_"), RAW, ids=range(len(RAW)))
+def test_malformed_requests_without_the_key(keyed: Proxy, google: Emulator, wire: bytes, _: int) -> None:
+    before = len(google.requests)
+    head, _body = ask_raw(keyed, wire)
+    assert 400 <= int(head.split()[1]) < 500
+    assert len(google.requests) == before
+    assert_calm(keyed)
+
+
+def test_trailers_of_a_client_are_dropped(keyed: Proxy, google: Emulator) -> None:
+    """RFC 9110, 6.5.1: a recipient may."""
+    body = json.dumps(BODY).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer s3cret\r\n"
+    chunk = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nX-Trailer: s3cret\r\n\r\n" % (len(body), body)
+    answer, _ = ask_raw(keyed, head + chunk)
+    assert int(answer.split()[1]) == 200
+    assert "x-trailer" not in str(dict(google.requests[-1].headers)).lower()
+    assert_calm(keyed)
+
+
+@pytest.mark.parametrize("path", [b"/\xff", b"/v1/chat/\xff", b"/v1/models/\xc3\x28?key=\xff"])
+def test_bytes_that_are_not_utf8_go_nowhere(keyed: Proxy, google: Emulator, path: bytes) -> None:
+    before = len(google.requests)
+    for key in (b"", b"Authorization: Bearer s3cret\r\n"):
+        for header in (b"", b"X-Request-Id: \xff\xfe\r\nOrigin: \xff\r\n", b"Cookie: \xff\r\n"):
+            head, body = ask_raw(keyed, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n" + key + header + b"\r\n")
+            assert 400 <= int(head.split()[1]) < 500
+            assert json.loads(body)["error"]["code"]
+    assert len(google.requests) == before
+    assert_calm(keyed)
+
+
+def assert_calm(proxy: Proxy) -> None:
+    assert "Traceback" not in proxy.log
+    assert "has crashed" not in proxy.log
 
 
 def ask_raw(proxy: Proxy, wire: bytes) -> tuple[str, str]:

@@ -1,0 +1,104 @@
+"""What clients want of us, from the head of a request to the last byte of its answer.
+
+A flow is what mitmproxy shows, saves and replays. What must not be shown stands here: the credentials that a client
+sent, and the request that goes to Google with ours.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from mitmproxy import http
+from mitmproxy.proxy import commands
+
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.exchange import Exchange, HttpRequest, Upstream
+from gemini_proxy.http import ClientRequest
+from gemini_proxy.mitm import flows
+
+
+@dataclass
+class Call:
+    """A call to Google. `sent` holds the credential: it must not get into a flow or a log."""
+
+    exchange: Exchange
+    upstream: Upstream
+    sent: HttpRequest
+    limit: float  # seconds that a second try may take
+    began: float = field(default_factory=time.monotonic)
+    first_byte: float | None = None
+    comment: str = ""  # on a second try
+
+    def hear(self) -> None:
+        if self.first_byte is None:
+            self.first_byte = time.monotonic()
+
+    @property
+    def remarks(self) -> str:
+        """What the flow list shows beside it: of a stream, some of it is known only after the headers have left."""
+        return "; ".join(filter(None, (self.comment, *self.exchange.warnings)))
+
+
+@dataclass
+class Visit:
+    """One request of a client's. `head` is the request as it came, without its body and with its secrets.
+
+    Nothing is sent to Google for a visit that is not `admitted`, and nothing but `call`.
+    """
+
+    flow: http.HTTPFlow
+    head: ClientRequest
+    framing: flows.Framing
+    admitted: bool = False
+    call: Call | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def request(self) -> ClientRequest:
+        """The request as the flow has it now: somebody may have edited it since it came."""
+        return flows.with_secrets(flows.client_request(self.flow.request, self.flow.client_conn), self.head)
+
+
+@dataclass
+class TranslateHook(commands.StartHook):
+    """Asks the addon for the answer to a visit, or for its call to Google, once all hooks of the request have run.
+
+    Its argument is no flow, so that mitmproxy tells nobody of a change.
+    """
+
+    name = "gemini_translate"
+    visit: Visit
+
+
+# By flow id; one for the process, not for the addon: a script that is loaded again has to answer what it finds under
+# way. Live objects stay out of flow.metadata, which mitmproxy copies and saves.
+VISITS: dict[str, Visit] = {}
+
+
+class Body:
+    """The callable that mitmproxy hands a streamed body to; the layer asks it for more where it knows our layer."""
+
+    def __init__(self, visit: Visit, call: Call) -> None:
+        self._visit = visit
+        self._call = call
+
+    def __call__(self, data: bytes) -> list[bytes]:
+        if data:
+            self._call.hear()
+        return self._call.exchange.transform(data)
+
+    def broke(self, error: ProxyError) -> None:
+        """The body will not go on; its end is announced next."""
+        self._call.exchange.interrupt(error)
+
+    def beat(self) -> list[bytes]:
+        return self._call.exchange.beat()
+
+    def refuse(self) -> bool:
+        """Puts a refusal into the flow if that is all there is to say: nothing has gone to the client yet."""
+        answer = self._call.exchange.refusal
+        if answer is None:
+            return False
+        flow = self._visit.flow
+        flows.answer_with(flow, answer, self._visit.framing)
+        assert flow.response is not None
+        flow.response.stream = self  # or what else Google sends would go to the client as it is
+        return True
