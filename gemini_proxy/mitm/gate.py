@@ -46,6 +46,8 @@ class Gate:
             gate = Gate()
             gate.listeners.hold()
             ctx.master.addons.add(gate)
+        elif not gate.started:
+            leave("addon.py is loaded twice; give it once.")
         gate.shut()
         return gate
 
@@ -69,7 +71,8 @@ class Gate:
         if self.addon is None:
             leave(self._problem)
         self.started = True
-        await self.listeners.open()
+        if problem := await self.listeners.open():
+            leave(problem)
 
     def next_layer(self, next_layer: NextLayer) -> None:
         let_us_answer(next_layer, self)

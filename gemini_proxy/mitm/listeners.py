@@ -8,6 +8,7 @@ mitmproxy opens its listeners whether or not a script has loaded, with Python 3.
 import asyncio
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 from mitmproxy import ctx
@@ -49,30 +50,34 @@ class Listeners:
         self._wanted = True
         self._local = False  # on loopback because nobody said otherwise
         self._early: asyncio.Task[object] | None = None
+        self._addresses: list[tuple[str, int | None]] = []  # where that start listens
         self._watch: asyncio.Task[None] | None = None
 
     def hold(self) -> None:
         """Nothing listens from now on until `open`."""
         self._wanted = bool(ctx.options.server)
         self._local = not is_chosen("listen_host")
-        self._early = _start_in_progress()
+        self._early, self._addresses = _start_in_progress(), _addresses()
         ctx.options.update(server=False)
-        if self._early is not None:
+        # Looking up "all interfaces", or a name, takes a thread: no socket is open then. One with an address that the
+        # user gave may be open: a client that finds it waits, for the loop turns again only when the gate is there.
+        if self._early is not None and not all(map(_is_address, self._addresses)):
             self._early.cancel()
-        for instance in _instances():
-            _close(instance)
 
     def move_to(self, port: int) -> None:
         """Setting the options calls every `configure` again, ours too: callers must be ready for that."""
         choose(listen_host=HOST, listen_port=port)
 
-    async def open(self) -> None:
-        """To be awaited in the `running` hook. What cannot be opened is logged as an error, which ends mitmproxy."""
+    async def open(self) -> str:
+        """To be awaited in the `running` hook. Returns why a listener could not be opened, or nothing."""
         server = _proxyserver()
         if server is None or not self._wanted:
-            return
+            return ""
         if self._early is not None:
             await asyncio.wait([self._early])
+            if _addresses() != self._addresses:
+                for instance in _instances():
+                    _close(instance)
         called_off = [instance for instance in _instances() if not instance.is_running]
         ctx.options.update(server=True)
         await server.setup_servers()  # waits for the one that the option has started
@@ -80,10 +85,11 @@ class Listeners:
             await _start(instance)
         for instance in _instances():
             if not instance.is_running:
-                logger.error("Another program may have the port, or the system keeps it: set PROXY_PORT to another.")
+                return _trouble(instance)
         if self._local:
             await self._listen_on_ipv6()
         self._watch = asyncio.create_task(self._keep_open())
+        return ""
 
     def close(self) -> None:
         if self._watch is not None:
@@ -127,6 +133,19 @@ def _instances() -> Iterator[Instance]:
             yield instance
 
 
+def _addresses() -> list[tuple[str, int | None]]:
+    modes = [mode_specs.ProxyMode.parse(mode) for mode in ctx.options.mode]
+    return [(m.listen_host(ctx.options.listen_host), m.listen_port(ctx.options.listen_port)) for m in modes]
+
+
+def _is_address(listener: tuple[str, int | None]) -> bool:
+    try:
+        ip_address(listener[0])
+    except ValueError:
+        return False
+    return True
+
+
 def _sockets(server: Any) -> tuple[Any, ...]:
     return tuple(getattr(server, "sockets", ()))  # a UDP server has none
 
@@ -144,6 +163,15 @@ async def _start(instance: Instance) -> None:
             await instance.start()
     except OSError as error:
         logger.error("%s", error)
+
+
+def _trouble(instance: Instance) -> str:
+    number = instance.mode.listen_port(ctx.options.listen_port)
+    text = (
+        f"port {number} could not be opened: another program has it, or the system keeps it. Set PROXY_PORT to another."
+    )
+    reason = instance.last_exception
+    return f"{text} ({getattr(reason, 'strerror', None) or reason})" if reason else text
 
 
 def _start_in_progress() -> "asyncio.Task[object] | None":

@@ -136,7 +136,7 @@ class AnsweringStream(HttpStream):
         visit = VISITS[self.flow.id] = Visit(self.flow, self.head, self.framing)
         yield command
         self.flow.request.stream = False
-        if not visit.admitted and self.flow.response is None:
+        if not visit.admitted and self.flow.response is None and self.flow.error is None:
             self.flow.response = self.house.page(self.flow, self.house.closed())
 
     def _translation(self) -> Commands:
