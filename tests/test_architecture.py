@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "setting_values": set(),
     "settings": {"setting_values"},
     "user_agent": {"version"},
+    "outbound": {"errors"},
     "guard": {"errors", "http"},
     "gemini": HUB,
     "exchange": {*HUB, "redact"},
