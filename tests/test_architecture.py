@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "upstreams.gemini_api": {*CONTRACTS, "user_agent", "upstreams.gemini_api"},
     "google_login": SIGN_IN,
     "remote_media": CONTRACTS,
-    "mitm": {*CONTRACTS, *SIGN_IN, "guard", "remote_media", "dialects", "upstreams", "mitm"},
+    "mitm": {*CONTRACTS, *SIGN_IN, "guard", "outbound", "remote_media", "dialects", "upstreams", "mitm"},
     "mitm.demo": {*SIGN_IN, "emulator"},
     "emulator": {"emulator"},  # a mistake that it shared with the proxy would pass its own test
 }

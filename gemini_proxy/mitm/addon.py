@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Iterator, Set
 from dataclasses import replace
@@ -21,6 +22,7 @@ from gemini_proxy.mitm.service import Service, unknown_path
 from gemini_proxy.mitm.shutdown import Shutdown
 from gemini_proxy.mitm.stream import NO_TUNNELS
 from gemini_proxy.mitm.visits import VISITS, Body, Call, Visit
+from gemini_proxy.outbound import trusted
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,12 @@ class GeminiProxy:
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         flows.answer_with(flow, self._refusal(NO_TUNNELS), flows.Framing.of(flow.request))
+
+    def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
+        """A company's proxy is about to be asked for a tunnel to Google."""
+        proxy = self._serving().outbound.proxy_for(f"https://{flow.request.host}:{flow.request.port}")
+        if proxy is not None and proxy.authorization:
+            flow.request.headers["proxy-authorization"] = proxy.authorization
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Who may not use the proxy hears so before the body is read."""
@@ -190,6 +198,9 @@ class GeminiProxy:
             choose(connection_strategy="lazy", keep_host_header=True, body_size_limit=BODY_LIMIT)
             if settings.api_key:
                 choose(block_global=False)
+            trust = trusted(os.environ)
+            choose(ssl_verify_upstream_trusted_ca=trust.file or None)
+            choose(ssl_verify_upstream_trusted_confdir=trust.folder or None)
         if self.service is None or "mode" in updated or any(name.startswith("gemini_") for name in updated):
             self._replace_service(Service(settings, options.target(), port()))
 
@@ -216,9 +227,8 @@ class GeminiProxy:
             return asked
         asked = await service.prepared(asked, client)
         sent = await service.upstream.encode(asked)
-        return Call(
-            Exchange(dialect, service.upstream, asked), service.upstream, sent, service.settings.first_byte_limit
-        )
+        exchange, proxy = Exchange(dialect, service.upstream, asked), service.outbound.proxy_for(sent.url)
+        return Call(exchange, service.upstream, sent, service.settings.first_byte_limit, proxy)
 
     async def _replayed(self, flow: http.HTTPFlow) -> Answer:
         """A new answer to a request that was let in when it came: its flow has no key, and needs none."""

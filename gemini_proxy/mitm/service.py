@@ -1,6 +1,7 @@
 """All that one set of settings needs to serve: the sign-in, its pages, the upstream, the demo."""
 
 import logging
+import os
 from urllib.parse import urlsplit
 
 from gemini_proxy import guard
@@ -18,6 +19,7 @@ from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
 from gemini_proxy.mitm.earlier import ask_earlier
 from gemini_proxy.mitm.local import health, naming, ready
+from gemini_proxy.outbound import Outbound, system_proxies
 from gemini_proxy.remote_media import Fetcher
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams import Needs, choose, endpoint_of
@@ -49,6 +51,7 @@ class Service:
         named = {urlsplit(settings.public_url).hostname or ""} - {""}  # who gives it a public name uses that name
         self.guard = guard.Guard(settings.api_key, settings.allowed_hosts | named, settings.allowed_origins)
         self._http = HttpClient()
+        self.outbound = Outbound.from_environment(os.environ, system=system_proxies())
         store, google = store_of(settings), Google.from_settings(settings)
         self._tokens = TokenSource(store, google, self._http, f"http://127.0.0.1:{port}/auth/login")
         self._pages = AuthPages(

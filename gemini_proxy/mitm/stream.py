@@ -263,7 +263,9 @@ class AnsweringStream(HttpStream):
         url = urlsplit(visit.call.sent.url)
         tls = url.scheme == "https"
         address = (url.hostname or "", url.port or (443 if tls else 80))
-        connection, error = yield GetHttpConnection(address, tls, self.flow.server_conn.via)
+        proxy = visit.call.proxy
+        via: Any = (proxy.scheme, (proxy.host, proxy.port)) if proxy is not None else None
+        connection, error = yield GetHttpConnection(address, tls, self.flow.server_conn.via or via)
         self.heard = time.monotonic()
         if error:
             yield from self.handle_protocol_error(_failed(self.stream_id, error))

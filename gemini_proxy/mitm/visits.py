@@ -14,6 +14,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange, HttpRequest, Upstream
 from gemini_proxy.http import ClientRequest
 from gemini_proxy.mitm import flows
+from gemini_proxy.outbound import Proxy
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Call:
     upstream: Upstream
     sent: HttpRequest
     limit: float  # seconds that a second try may take
+    proxy: Proxy | None = None  # through which Google is reached
     began: float = field(default_factory=time.monotonic)
     first_byte: float | None = None
     comment: str = ""  # on a second try

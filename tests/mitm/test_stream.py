@@ -10,6 +10,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange, HttpRequest
 from gemini_proxy.mitm import network
 from gemini_proxy.mitm.visits import VISITS, Body, Call, Visit
+from gemini_proxy.outbound import Proxy
 from tests.exchanges import STOP, exchange, sse_bytes, text
 from tests.mitm.wire import Wire, wire
 
@@ -310,3 +311,21 @@ def test_what_stops_the_proxy_is_told(streaming_call: Wire) -> None:
 def test_words_for_what_mitmproxy_says() -> None:
     assert network.error_from(network.STOPPED).code == "shutting_down"
     assert isinstance(network.error_from(network.NOT_OURS), ProxyError)
+
+
+def test_a_company_s_proxy_is_asked_for_a_tunnel() -> None:
+    def translate(visit: Visit) -> None:
+        call_of()(visit)
+        assert visit.call is not None
+        visit.call.proxy = Proxy("http", "proxy.corp", 8080, "HTTPS_PROXY", "Basic eDp5")
+
+    asked: list[http.HTTPFlow] = []
+    with wire(requestheaders=admit, gemini_translate=translate, http_connect_upstream=asked.append) as client:
+        client.client_says(CHAT)
+        (server,) = client.opened
+        assert server.address == ("proxy.corp", 8080)
+        assert client.to_google.startswith(b"CONNECT google.test:80 HTTP/1.1\r\n")
+        assert b"s3cret" not in client.to_google
+        client.google_says(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        assert b"POST /v1:generate?alt=sse HTTP/1.1" in client.to_google
+    assert len(asked) == 1
