@@ -18,7 +18,7 @@ try:
 
     addons = [GeminiProxy(Gate.install())]
 except Exception as error:
-    if "gemini-gate" in ctx.master.addons.lookup:
+    if getattr(ctx.master.addons.lookup.get("gemini-gate"), "started", False):
         raise
     problem = str(error)
     if isinstance(error, ModuleNotFoundError):

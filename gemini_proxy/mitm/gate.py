@@ -16,7 +16,7 @@ from mitmproxy.proxy.layer import NextLayer
 
 from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.mitm import flows
+from gemini_proxy.mitm import flows, web_password
 from gemini_proxy.mitm.layer import let_us_answer
 from gemini_proxy.mitm.listeners import Listeners
 from gemini_proxy.mitm.stream import House
@@ -46,6 +46,8 @@ class Gate:
             gate = Gate()
             gate.listeners.hold()
             ctx.master.addons.add(gate)
+            if web_password.is_needed():
+                ctx.master.addons.add(web_password.WebPassword())
         elif not gate.started:
             leave("addon.py is loaded twice; give it once.")
         gate.shut()
