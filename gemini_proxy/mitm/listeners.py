@@ -6,6 +6,7 @@ mitmproxy opens its listeners whether or not a script has loaded, with Python 3.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -151,9 +152,10 @@ def _sockets(server: Any) -> tuple[Any, ...]:
 
 
 def _close(instance: Instance) -> None:
-    """As `instance.stop`, which wants to know the names of sockets that may be closed already."""
+    """As `instance.stop`, but for sockets that may be closed already."""
     for server in instance._servers:
-        server.close()
+        with contextlib.suppress(ValueError, OSError):
+            server.close()
     instance._servers = []
 
 
