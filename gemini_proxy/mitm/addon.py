@@ -58,11 +58,13 @@ class GeminiProxy:
             self._configure(updated)
             self.gate.open(self)
 
-    def running(self) -> None:
+    def running(self) -> Awaitable[None] | None:
+        """No coroutine function: mitmproxy calls it synchronously when a script is loaded again."""
         if self.service is None:
-            return
+            return None
         self.service.announce()
         self.shutdown.listen()
+        return None if self.gate.started else self.gate.start()
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         flows.answer_with(flow, self._refusal(NO_TUNNELS), flows.Framing.of(flow.request))
@@ -93,8 +95,8 @@ class GeminiProxy:
         if flow.live and flow.is_replay == "request":
             flows.answer_with(flow, await self._replayed(flow), flows.Framing.of(flow.request))
 
-    async def gemini_translate(self, visit: Visit) -> None:
-        """The answer, or the call to Google, once nobody else has anything to say about the request."""
+    async def translate(self, visit: Visit) -> None:
+        """Once nobody else has anything to say about a request: its answer, or the call to Google."""
         try:
             answer = await self._serve(visit)
         except ProxyError as error:
@@ -141,7 +143,7 @@ class GeminiProxy:
             task.cancel()
 
     def done(self) -> Awaitable[None] | None:
-        """No coroutine function: mitmproxy calls this one synchronously when a script is loaded again."""
+        """No coroutine function: mitmproxy calls it synchronously when a script is loaded again."""
         self.gate.shut()
         return asyncio.create_task(self.service.close()) if self.service is not None else None
 
@@ -209,7 +211,8 @@ class GeminiProxy:
         service, client = self._serving(), visit.request()
         if self.shutdown.begun:
             raise ProxyError(503, "shutting_down", "The proxy is about to end.", retry=True)
-        service.admit(client)  # once more: the request may have been edited
+        if client.path != visit.head.path:  # edited: another door may want another key
+            service.admit(client)
         call = await self._call(service, client)
         if isinstance(call, Answer):
             return call

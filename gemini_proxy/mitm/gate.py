@@ -9,9 +9,9 @@ start that fails ends the process.
 import logging
 import os
 import sys
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from mitmproxy import ctx, http
+from mitmproxy import ctx, exceptions, http
 from mitmproxy.proxy.layer import NextLayer
 
 from gemini_proxy.dialects.openai_errors import refusal
@@ -20,11 +20,19 @@ from gemini_proxy.mitm import flows, web_password
 from gemini_proxy.mitm.layer import let_us_answer
 from gemini_proxy.mitm.listeners import Listeners
 from gemini_proxy.mitm.stream import House
+from gemini_proxy.mitm.visits import Visit
 
 logger = logging.getLogger(__name__)
 
 FAILED = 1  # exit status
 LOADING = "gemini-proxy is not loaded: it is being loaded again, or its script has failed, and the log says why."
+
+
+class Addon(House, Protocol):
+    """Who stands behind the gate."""
+
+    async def translate(self, visit: Visit) -> None:
+        """Puts the answer into the visit's flow, or the call to Google beside it."""
 
 
 class Gate:
@@ -34,7 +42,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.listeners = Listeners()
-        self.addon: House | None = None
+        self.addon: Addon | None = None
         self.started = False
         self._problem = LOADING
 
@@ -45,7 +53,7 @@ class Gate:
         if not isinstance(gate, Gate):
             gate = Gate()
             gate.listeners.hold()
-            ctx.master.addons.add(gate)
+            ctx.master.addons.chain.insert(0, ctx.master.addons.register(gate))  # the first to be asked
             if web_password.is_needed():
                 ctx.master.addons.add(web_password.WebPassword())
         elif not gate.started:
@@ -53,7 +61,7 @@ class Gate:
         gate.shut()
         return gate
 
-    def open(self, addon: House) -> None:
+    def open(self, addon: Addon) -> None:
         self.addon = addon
 
     def shut(self) -> None:
@@ -69,12 +77,22 @@ class Gate:
         else:
             leave(problem)
 
-    async def running(self) -> None:
+    def running(self) -> None:
         if self.addon is None:
             leave(self._problem)
+
+    async def start(self) -> None:
+        """Opens the listeners, once all addons run."""
         self.started = True
         if problem := await self.listeners.open():
             leave(problem)
+
+    async def gemini_translate(self, visit: Visit) -> None:
+        """Hands a visit to who stands behind the gate. The forty other addons have nothing to say about it, and asking
+        them would take a tenth of a request's time."""
+        if self.addon is not None:
+            await self.addon.translate(visit)
+        raise exceptions.AddonHalt
 
     def next_layer(self, next_layer: NextLayer) -> None:
         let_us_answer(next_layer, self)

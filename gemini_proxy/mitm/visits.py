@@ -61,7 +61,7 @@ class Visit:
 
 @dataclass
 class TranslateHook(commands.StartHook):
-    """Asks the addon for the answer to a visit, or for its call to Google, once all hooks of the request have run.
+    """Asks for the answer to a visit, or for its call to Google, once all hooks of the request have run.
 
     Its argument is no flow, so that mitmproxy tells nobody of a change.
     """
