@@ -108,6 +108,8 @@ class Reader:
     def _value(self, kind: str, value: Any, at: str) -> Any:
         if kind in MESSAGES:
             return self.message(kind, value, at) if isinstance(value, dict) else self._wrong(kind, value, at)
+        if kind == "Type" and isinstance(value, str):
+            value = value.upper()  # of all enums this one is read in lower case too
         if kind in ENUMS:
             return value if isinstance(value, str) and value in ENUMS[kind] else self._wrong(kind, value, at)
         if kind == "bytes":

@@ -1,4 +1,4 @@
-"""From a plan to Google's chunks: cutting, limits, usage, signatures, the envelope (protocol 4, 8.5)."""
+"""From a plan to Google's chunks: cutting, limits, usage, signatures, the envelope."""
 
 from __future__ import annotations
 
@@ -137,11 +137,12 @@ class ModelAnswer:
         yield self._end(ask, index, "STOP")
 
     def _end(self, ask: Ask, index: int, finish: str) -> Piece:
-        """The closing chunk has an empty text; on Gemini 3 it carries the signature of a text answer (8.3)."""
-        part: Json = {"text": ""}
-        if ask.family.gemini_3 and any("text" in spoken for spoken in self._plans[index].parts):
-            part["thoughtSignature"] = signatures.sign_text(f"{self.number} {index}")
-        return Piece(part, finish=finish)
+        """The closing chunk: on Gemini 3 an empty text with the signature of a text answer, else no part. A client
+        may send back all parts that it got, and an empty one without a signature would be refused."""
+        if not ask.family.gemini_3 or not any("text" in spoken for spoken in self._plans[index].parts):
+            return Piece(finish=finish)
+        signature = signatures.sign_text(f"{self.number} {index}")
+        return Piece({"text": "", "thoughtSignature": signature}, finish=finish)
 
     def _finished_part(self, ask: Ask, part: Json, index: int, position: int) -> Json:
         """A call of Gemini 3 has an id, and the first of a step its signature; 2.5 has neither (8.1, 8.3)."""

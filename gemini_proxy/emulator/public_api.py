@@ -12,7 +12,7 @@ from gemini_proxy.emulator import consent, embeddings, errors, fields, public_er
 from gemini_proxy.emulator.errors import GoogleError
 from gemini_proxy.emulator.generate import ModelAnswer, prompt_counts
 from gemini_proxy.emulator.messages import COMMON_HEADERS, Reply, Request, json_reply, stream_reply
-from gemini_proxy.emulator.models import EMBEDDING, INPUT_LIMIT, OUTPUT_LIMIT, PUBLIC, Family
+from gemini_proxy.emulator.models import EMBEDDING, INPUT_LIMIT, OUTPUT_LIMIT, PUBLIC, PUBLIC_API, Family
 from gemini_proxy.emulator.settings import Settings
 
 Json = dict[str, Any]
@@ -115,7 +115,7 @@ class PublicApi:
             raise errors.invalid("The model in the body is not the model in the path.")  # own words
         if "cachedContent" in request:
             raise GoogleError("PERMISSION_DENIED", "CachedContent not found (or permission denied)")
-        strict.check_request(request, family, self.settings.alternate)
+        strict.check_request(request, family, self.settings.alternate, PUBLIC_API)
         self._answers += 1
         return ModelAnswer({"model": model, "request": request}, self._answers, self._now())
 

@@ -1,4 +1,4 @@
-"""What Google refuses in a generateContent request whose JSON was readable (protocol 7.3, 8.2, 9.5).
+"""What Google refuses in a generateContent request whose JSON was readable.
 
 Texts between these quotes are the service's where one is known; the others say so in a comment.
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gemini_proxy.emulator.errors import invalid, not_found
-from gemini_proxy.emulator.models import OUTPUT_LIMIT, SERVED, Family
+from gemini_proxy.emulator.models import CODE_ASSIST, OUTPUT_LIMIT, SERVED, Family, Service
 from gemini_proxy.emulator.strict_contents import check_alternation, check_contents
-from gemini_proxy.emulator.strict_tools import check_schema, check_tools
+from gemini_proxy.emulator.strict_media import check_media
+from gemini_proxy.emulator.strict_tools import check_json_schema, check_schema, check_tools
 
 Json = dict[str, Any]
 
@@ -30,7 +31,7 @@ MIME_TYPES = ("text/plain", "application/json", "application/xml", "application/
 
 
 def family_of(model: str) -> Family:
-    """A `models/` in front is right on countTokens and harmless elsewhere (protocol 2.4, 9.5)."""
+    """A `models/` in front is right on countTokens and harmless elsewhere."""
     family = SERVED.get(model.removeprefix("models/"))
     if family is None:
         raise not_found()
@@ -46,9 +47,10 @@ def check(envelope: Json, alternate: bool = False) -> None:
     check_request(request, family, alternate)
 
 
-def check_request(request: Json, family: Family, alternate: bool = False) -> None:
+def check_request(request: Json, family: Family, alternate: bool = False, service: Service = CODE_ASSIST) -> None:
     """The rules that Code Assist and the public API share."""
     check_contents(request, family)
+    check_media(request, service)
     if alternate:
         check_alternation(request["contents"])
     check_tools(request, family)
@@ -84,7 +86,7 @@ def _logprobs(generation: Json, request: Json, family: Family) -> None:
 
 
 def _penalties(generation: Json, request: Json, family: Family) -> None:
-    if family.newest_flash and (generation.get("presencePenalty") or generation.get("frequencyPenalty")):
+    if not family.penalties and (generation.get("presencePenalty") or generation.get("frequencyPenalty")):
         raise invalid("Penalty is not enabled for this model.")
 
 
@@ -113,6 +115,8 @@ def _response_format(generation: Json, request: Json, family: Family) -> None:
         )
     if "responseSchema" in generation:
         check_schema(generation["responseSchema"], "generation_config.response_schema")
+    if "responseJsonSchema" in generation:
+        check_json_schema(generation["responseJsonSchema"])
     if mime == "application/json" and _declares_functions(request) and not family.gemini_3:
         raise invalid("Function calling with a response mime type: 'application/json' is unsupported")
 
@@ -126,6 +130,8 @@ def _thinking(generation: Json, request: Json, family: Family) -> None:
     level, budget = config.get("thinkingLevel"), config.get("thinkingBudget")
     if level == "THINKING_LEVEL_UNSPECIFIED":
         level = None
+    if not family.thinking and (config.get("includeThoughts") or budget is not None):
+        raise invalid("Thinking is not enabled for this model.")  # own words
     if level is not None and budget is not None:
         raise invalid("You can only set only one of thinking budget and thinking level.")
     if level is not None:

@@ -1,4 +1,4 @@
-"""Rules of the conversation: roles, turns, empty parts, thought signatures (protocol 8.1 - 8.3)."""
+"""Rules of the conversation: roles, turns, empty parts, thought signatures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def check_contents(request: Json, family: Family) -> None:
     _roles(contents, family)
     for content in [*contents, *filter(None, [request.get("systemInstruction")])]:
         _parts(content)
+    if "systemInstruction" in request and not family.system_instruction:
+        raise invalid("Developer instruction is not enabled for this model.")
     _turns(contents)
     if family.gemini_3:
         _signatures(contents)
@@ -47,7 +49,7 @@ def _roles(contents: list[Json], family: Family) -> None:
             raise invalid("Please use a valid role: user, model.")
     if contents[0]["role"] != "user":
         raise invalid("Please ensure that multiturn requests start with a user turn.")  # own words
-    if family.newest_flash and contents[-1]["role"] == "model":
+    if not family.closing_turn and contents[-1]["role"] == "model":
         raise invalid("Please ensure that the request ends with a user turn.")  # own words
 
 
@@ -111,6 +113,8 @@ def _same_calls(calls: list[Json], responses: list[Json]) -> None:
     if sorted(call["name"] for call in calls) != sorted(answer["name"] for answer in responses):
         raise invalid("Please ensure that function responses have the names of the function calls.")
     ids = [call["id"] for call in calls if "id" in call]
+    if len(set(ids)) < len(ids):
+        raise invalid("Please ensure that the ids of function calls are unique.")
     answered = [answer["id"] for answer in responses if "id" in answer]
     if ids and answered and sorted(ids) != sorted(answered):
         raise invalid("Please ensure that function responses have the ids of the function calls.")

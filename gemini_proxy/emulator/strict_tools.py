@@ -1,4 +1,4 @@
-"""Rules of tools, their configuration and the typed Schema (protocol 8.7)."""
+"""Rules of tools, their configuration and the two kinds of schema."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def _declaration(declared: Json, place: str) -> None:
             raise invalid(f"* GenerateContentRequest.{place}: {typed} and {untyped} are mutually exclusive.")
         if camel in declared and not isinstance(declared[camel], dict):
             raise invalid(f"* GenerateContentRequest.{place}.{untyped}: must be a JSON Schema object.")  # own words
+        if camel in declared:
+            check_json_schema(declared[camel])
         if typed in declared:
             check_schema(declared[typed], f"{place}.{typed}")
     if declared.get("parameters", {}).get("type", "OBJECT") != "OBJECT":
@@ -100,6 +102,34 @@ def check_schema(schema: Json, place: str) -> None:
     _defined(schema, "propertyOrdering", f"{at}.property_ordering")
     for name, inner in _inside(schema):
         check_schema(inner, f"{place}.{name}")
+
+
+def check_json_schema(schema: Any) -> None:
+    """Of the untyped kind little is refused: what Google does not know it ignores."""
+    for node in _schemas(schema):
+        beside = [name for name in node if not name.startswith("$") and name not in ("description", "default")]
+        if "$ref" in node and beside:
+            name = str(node["$ref"]).rpartition("/")[2]
+            raise invalid(
+                f"Schema.ref '{name}' was set alongside unsupported fields. If a schema node has Schema.ref set, then "
+                "only description and default can be set alongside it; other fields they would be replaced by the "
+                "expanded reference."
+            )
+
+
+def _schemas(schema: Any) -> Iterator[Json]:
+    places = [schema]
+    while places:
+        here = places.pop()
+        if isinstance(here, list):
+            places += here
+        elif isinstance(here, dict):
+            yield here
+            for keyword, value in here.items():
+                if keyword in ("properties", "$defs") and isinstance(value, dict):
+                    places += value.values()
+                elif keyword in ("items", "anyOf", "oneOf", "prefixItems", "additionalProperties"):
+                    places.append(value)
 
 
 def _defined(schema: Json, field: str, at: str) -> None:

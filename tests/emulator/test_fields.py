@@ -105,7 +105,7 @@ def test_all_faults_are_told_at_once() -> None:
         ({"stopSequences": "x"}, "TYPE_STRING"),
         ({"thinkingConfig": 1}, "ThinkingConfig"),
         ({"thinkingConfig": {"thinkingLevel": "high"}}, "ThinkingLevel"),
-        ({"responseSchema": {"type": "object"}}, "Type"),
+        ({"responseSchema": {"type": "thing"}}, "Type"),
         ({"responseSchema": {"type": "OBJECT", "properties": 1}}, "TYPE_STRUCT"),
     ],
 )

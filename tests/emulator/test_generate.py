@@ -30,7 +30,7 @@ from tests.emulator.asking import (
 THINK = {"thinkingConfig": {"includeThoughts": True}}
 NO_THOUGHTS = {"thinkingConfig": {"thinkingBudget": 0}}
 FLASH_3 = "gemini-3-flash-preview"
-FORECAST = user("get_weather")
+FORECAST = user("get_weather()")
 
 
 def calls_of(parts: list[Any]) -> list[Any]:
@@ -123,9 +123,10 @@ def test_exact_replies(asked: str, system: str | None, text: str) -> None:
 
 @pytest.mark.parametrize(("name", "signed"), [("gemini-2.5-flash", False), (FLASH_3, True)])
 def test_a_text_is_signed_in_its_last_empty_part(name: str, signed: bool) -> None:
-    last = parts_in(stream(google(), envelope(model=name)))[-1]
-    assert last["text"] == ""
-    assert signatures.issued(last.get("thoughtSignature", "")) is signed
+    parts = parts_in(stream(google(), envelope(model=name)))
+    assert (parts[-1]["text"] == "") is signed
+    assert signatures.issued(parts[-1].get("thoughtSignature", "")) is signed
+    unary(google(), envelope(user("hi"), model(*parts), user("and all of it came back"), model=name))
 
 
 @pytest.mark.parametrize(
@@ -229,16 +230,19 @@ def test_an_enum_is_plain_text() -> None:
 @pytest.mark.parametrize(
     ("text", "called"),
     [
-        ("get_weather", [("get_weather", {})]),
-        ("what says get_weather?", [("get_weather", {})]),
+        ("get_weather()", [("get_weather", {})]),
+        ("what says get_weather( )?", [("get_weather", {})]),
         ('get_weather {"city": "Paris"}', [("get_weather", {"city": "Paris"})]),
-        ("get_weather{oops", [("get_weather", {})]),
-        ("now, get_weather and get_time", [("get_weather", {}), ("get_time", {})]),
-        ("get_time get_weather get_time", [("get_time", {}), ("get_weather", {})]),
+        ('get_weather({"city": "Paris"})', [("get_weather", {"city": "Paris"})]),
+        ("now, get_weather() and get_time()", [("get_weather", {}), ("get_time", {})]),
+        ("get_time() get_weather() get_time()", [("get_time", {}), ("get_weather", {})]),
         ('get_time {"z": 1} get_time {"z": 2}', [("get_time", {"z": 1}), ("get_time", {"z": 2})]),
-        ('get_time {"about": "get_weather"}', [("get_time", {"about": "get_weather"})]),
-        ("get_weather then get_time", [("get_weather", {})]),
-        ("then get_weather", [("get_weather", {})]),
+        ('get_time {"about": "get_weather()"}', [("get_time", {"about": "get_weather()"})]),
+        ("get_weather() then get_time()", [("get_weather", {})]),
+        ("then get_weather()", [("get_weather", {})]),
+        ("the word get_weather is no call", []),
+        ("get_weather{oops", []),
+        ("get_weather(oops", []),
         ("forget_weather", []),
         ("get_weathers", []),
     ],
@@ -249,7 +253,6 @@ def test_functions_named_in_the_text_are_called(text: str, called: list[Any]) ->
     assert [(c["name"], c["args"]) for c in calls] == called
     assert finish_of(chunks) == "STOP"
     if called:
-        assert parts_in(chunks)[-1] == {"text": ""}
         assert len(chunks) == len(called) + 1
 
 
@@ -286,8 +289,8 @@ def test_arguments_are_a_sample_of_the_parameters(field: str) -> None:
 
 
 def test_only_gemini_3_has_ids_and_signs_the_first_call() -> None:
-    asked = envelope(user("a and b"), tools=functions("a", "b"), model=FLASH_3)
-    first, second, _ = parts_in(stream(google(), asked))
+    asked = envelope(user("a() and b()"), tools=functions("a", "b"), model=FLASH_3)
+    first, second = parts_in(stream(google(), asked))
     assert signatures.fits_call(first["thoughtSignature"], "a", {})
     assert "thoughtSignature" not in second
     ids = [part["functionCall"]["id"] for part in (first, second)]
@@ -296,11 +299,11 @@ def test_only_gemini_3_has_ids_and_signs_the_first_call() -> None:
 
 
 def test_steps_follow_each_other() -> None:
-    contents = [user("first a and b, then c, then d")]
+    contents = [user("first a() and b(), then c(), then d()")]
     tools = functions("a", "b", "c", "d")
     steps = []
     for _ in range(3):
-        parts = parts_in(stream(google(), envelope(*contents, tools=tools, model=FLASH_3)))[:-1]
+        parts = parts_in(stream(google(), envelope(*contents, tools=tools, model=FLASH_3)))
         names = [c["name"] for c in calls_of(parts)]
         steps.append(names)
         contents += [model(*parts), user(*(answered(name, seen=name) for name in names))]

@@ -42,7 +42,7 @@ def test_function_calling(client: Any, model: str) -> None:
         asked.append(city)
         return "sunny"
 
-    answer = client.models.generate_content(model=model, contents="call weather", config={"tools": [weather]})
+    answer = client.models.generate_content(model=model, contents="weather()", config={"tools": [weather]})
     assert len(asked) == 1
     assert "sunny" in answer.text
 

@@ -214,6 +214,13 @@ def test_typed_schemas(schema: Any, text: str) -> None:
         (PRO_31, {"thinkingConfig": {"thinkingLevel": "MINIMAL"}}, "Thinking level MINIMAL is not supported"),
         (FLASH_3, {"thinkingConfig": {"thinkingLevel": "LOW", "thinkingBudget": 5}}, "only one of thinking budget and"),
         (NEWEST, {"frequencyPenalty": 0.5}, "Penalty is not enabled for this model."),
+        (FLASH, {"presencePenalty": -1}, "Penalty is not enabled for this model."),
+        ("gemini-3.7-flash", {"thinkingConfig": {"thinkingLevel": "MINIMAL"}}, "Thinking level MINIMAL is not"),
+        (
+            FLASH_3,
+            {"responseMimeType": "application/json", "responseJsonSchema": {"items": {"$ref": "#", "title": "a"}}},
+            "only description and default can be set alongside it",
+        ),
     ],
 )
 def test_generation_config(name: str, config: Any, text: str) -> None:
@@ -223,7 +230,7 @@ def test_generation_config(name: str, config: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "config"),
     [
-        (FLASH, {"temperature": 0, "topP": 0, "topK": 64, "candidateCount": 8, "seed": -5, "frequencyPenalty": -2}),
+        (FLASH, {"temperature": 0, "topP": 0, "topK": 64, "candidateCount": 8, "seed": -5, "frequencyPenalty": 0}),
         (FLASH, {"temperature": 2, "topP": 1, "stopSequences": list("abcde"), "maxOutputTokens": 65_536}),
         (FLASH, {"responseLogprobs": True, "logprobs": 20}),
         (FLASH, {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": False}}),
@@ -309,7 +316,7 @@ def test_signatures_that_are_right(contents: list[Any]) -> None:
 
 def test_an_issued_signature_is_taken_back_by_another_emulator() -> None:
     asked = user('f {"x": "é"}')
-    parts = parts_in(stream(google(), envelope(asked, model=FLASH_3, tools=functions("f"))))[:-1]
+    parts = parts_in(stream(google(), envelope(asked, model=FLASH_3, tools=functions("f"))))
     assert "+" in parts[0]["thoughtSignature"]
     assert "/" in parts[0]["thoughtSignature"]
     back = {"functionResponse": {"name": "f", "id": parts[0]["functionCall"]["id"], "response": {}}}

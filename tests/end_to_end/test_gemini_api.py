@@ -264,7 +264,7 @@ def test_openai_chat(openai: OpenAI) -> None:
 
 @pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.1-pro-preview"])
 def test_openai_tools(openai: OpenAI, model: str) -> None:
-    messages: list[Any] = [{"role": "user", "content": "call weather please"}]
+    messages: list[Any] = [{"role": "user", "content": "call weather() please"}]
     said = openai.chat.completions.create(model=model, messages=messages, tools=[TOOL]).choices[0].message
     assert said.tool_calls
     messages += [said, {"role": "tool", "tool_call_id": said.tool_calls[0].id, "content": "sunny"}]
