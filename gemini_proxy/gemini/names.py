@@ -1,4 +1,4 @@
-"""Tool names that every route to Gemini accepts, and the way back to the client's own (C142, C143)."""
+"""Tool names that every route to Gemini accepts, and the way back to the client's own."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ _VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST = 64
 _DIGITS = 8  # of the hash: enough for a request's few hundred tools, and short enough to leave room for the name
-_PREFIXES = ("default_api:", "default_api.")  # how Gemini names its own tool module, and at times ours (C93)
+_PREFIXES = ("default_api:", "default_api.")  # how Gemini names its own tool module, and at times ours
 
 
 class ToolNames:
@@ -36,17 +36,24 @@ class ToolNames:
             self._wire[name], self._client[wire] = wire, name
         return self._wire[name]
 
+    def declare_new(self, name: str) -> str:
+        """A name for a function of our own, which no function of the client's has."""
+        while name in self._client:
+            name += "_"
+        self._declared.add(self.to_wire(name))
+        return name
+
     def to_client(self, wire: str) -> str:
-        """The client's name of a tool that Gemini calls; one that nobody knows stays as it is (C91, C92)."""
+        """The client's name of a tool that Gemini calls; one that nobody knows stays as it is."""
         known = self._known(wire)
         return self._client.get(known, known)
 
     def declared(self, wire: str) -> bool:
-        """Whether Gemini may call this: not every name of the history is still declared (C92)."""
+        """Whether Gemini may call this: not every name of the history is still declared."""
         return self._known(wire) in self._declared
 
     def _known(self, wire: str) -> str:
-        """Without the prefix, if what follows is declared (C93)."""
+        """Without the prefix, if what follows is declared."""
         if wire not in self._client:
             for prefix in _PREFIXES:
                 if wire.removeprefix(prefix) in self._declared:

@@ -1,7 +1,7 @@
 """JSON Schema for structured output as Gemini's typed Schema.
 
 Code Assist enforces responseSchema and was seen to ignore responseJsonSchema without a word, so the typed form is
-worth some work, but only where it says the same (protocol 8.7). The measure is draft 2020-12: a keyword that the
+worth some work, but only where it says the same. The measure is draft 2020-12: a keyword that the
 draft does not know asserts nothing, and goes. Typed objects have no members but those that are named: that is what
 `additionalProperties: false` says, and where more are allowed only members get lost that nobody has named.
 """
@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
-from urllib.parse import unquote
+
+from gemini_proxy.gemini.json_schema import target_of
 
 Json = dict[str, Any]
 
-MAX_SIZE = 200_000  # entries and characters: references can make a large schema of a small one
+MAX_SIZE = 200_000  # entries and characters of the typed form: references can make a large schema of a small one
 MAX_DEPTH = 64
 MAX_CHOICES = 64  # of oneOf, compared each with each
 
@@ -45,22 +46,34 @@ def typed(schema: object) -> Json | None:
 
 
 class _Converter:
-    """Keeps the root, for references, and what bounds the work."""
+    """Keeps the root, for references, and what bounds the work: each schema is converted once, however often it is
+    referred to, and its size counts each time."""
 
     def __init__(self, root: object) -> None:
         self._root = root
         self._size = 0
         self._open: list[int] = []  # the nodes from the root to here
+        self._known: dict[int, tuple[Json, int]] = {}  # nodes that are done, and their sizes
 
     def node(self, given: object) -> Json:
         schema = _object(given)
-        self._size += 10 + sum(len(value) for value in schema.values() if isinstance(value, str | list | dict))
-        _must(self._size <= MAX_SIZE and len(self._open) < MAX_DEPTH and id(schema) not in self._open)  # C149
+        found, size = self._known.get(id(schema)) or (None, 0)
+        self._spend(size)
+        if found is not None:
+            return found
+        before = self._size
+        self._spend(10 + sum(len(value) for value in schema.values() if isinstance(value, str | list | dict)))
+        _must(len(self._open) < MAX_DEPTH and id(schema) not in self._open)
         _must(all(schema.get(keyword) in (None, False) for keyword in LOSSES))
         self._open.append(id(schema))
         found = self._form(schema)
         self._open.pop()
+        self._known[id(schema)] = found, self._size - before
         return found
+
+    def _spend(self, size: int) -> None:
+        self._size += size
+        _must(self._size <= MAX_SIZE)
 
     def _form(self, schema: Json) -> Json:
         for keyword in ("$ref", "allOf", "oneOf", "anyOf"):
@@ -70,25 +83,15 @@ class _Converter:
                 if keyword in ("oneOf", "anyOf"):
                     return self._choice(_list(schema[keyword]), keyword == "oneOf", beside)
                 target = self._target(schema["$ref"]) if keyword == "$ref" else _only(schema["allOf"])
-                return _union(beside, [self.node(target)], null=False)
+                return self._union(beside, [self.node(target)], null=False)
         if "const" in schema:
             _must("enum" not in schema)
             return self._form({**{k: v for k, v in schema.items() if k != "const"}, "enum": [schema["const"]]})
         return self._simple(schema)
 
     def _target(self, reference: object) -> object:
-        """What a reference inside the document means (C148); nothing is ever fetched."""
-        steps = _text(reference).split("/")
-        _must(steps[0] == "#")
-        found = self._root
-        for step in steps[1:]:
-            name: Any = unquote(step).replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and name.isascii() and name.isdecimal():
-                name = int(name[:6])
-            try:
-                found = found[name]  # type: ignore[index]
-            except (LookupError, TypeError):
-                raise _Loss from None
+        found = target_of(self._root, reference)
+        _must(found is not None)
         return found
 
     def _choice(self, given: list[Any], one: bool, beside: Json) -> Json:
@@ -96,20 +99,20 @@ class _Converter:
         branches = [self.node(branch) for branch in given if not _is_null(branch)]
         nulls = len(given) - len(branches)
         if one:
-            _must(len(branches) <= MAX_CHOICES and all(_disjoint(a, b) for a, b in combinations(branches, 2)))
+            _must(len(branches) <= MAX_CHOICES and all(self._disjoint(a, b) for a, b in combinations(branches, 2)))
             _must(nulls + sum("nullable" in _flat(branch)[0] for branch in branches) <= 1)
-        return _union(beside, branches, null=nulls > 0)
+        return self._union(beside, branches, null=nulls > 0)
 
     def _simple(self, schema: Json) -> Json:
-        """A schema with a type, or several (C150)."""
+        """A schema with a type, or several."""
         kind = schema.get("type", _implied_type(schema))
         if isinstance(kind, list):
             _must(len(kind) <= 7)  # so many types are there
             null = "null" in kind and ("enum" not in schema or None in _list(schema["enum"]))
             branches = [self._simple({**schema, "type": word}) for word in map(_text, kind) if word != "null"]
-            return _union({}, branches, null)
+            return self._union({}, branches, null)
         kind = _text(kind).lower()
-        _must(kind in KEYWORDS and (kind == "string" or "enum" not in schema))  # C151: the typed enum has strings only
+        _must(kind in KEYWORDS and (kind == "string" or "enum" not in schema))  # the typed enum has strings only
         _must(kind != "number" or not schema.keys() & {"exclusiveMinimum", "exclusiveMaximum"})
         found = {"type": kind.upper(), **_notes(schema, kind)}
         found |= {name: read(schema[name]) for name, read in KEYWORDS[kind].items() if name in schema}
@@ -117,10 +120,10 @@ class _Converter:
         return found | {"nullable": True} if schema.get("nullable") is True else found
 
     def _items(self, schema: Json) -> Json:
-        return {"items": self.node(schema.get("items"))}  # Google refuses an array without (C152)
+        return {"items": self.node(schema.get("items"))}  # Google refuses an array without
 
     def _members(self, schema: Json) -> Json:
-        """With their order: without one Gemini goes by the alphabet. Names are names, whatever they spell (C147)."""
+        """With their order: without one Gemini goes by the alphabet. Names are names, whatever they spell."""
         properties = _object(schema.get("properties"))
         required = list(dict.fromkeys(map(_text, _list(schema.get("required", [])))))
         _must(bool(properties) and properties.keys() >= set(required))
@@ -129,31 +132,31 @@ class _Converter:
         found["propertyOrdering"] = list(properties)
         return found | ({"required": required} if required else {})
 
+    def _union(self, beside: Json, branches: list[Json], null: bool) -> Json:
+        """One branch, or anyOf and nothing else: beside it Google takes no other field, so all goes into the branches."""
+        flat = [choice | {"nullable": True} if null else choice for branch in branches for choice in _flat(branch)]
+        self._spend(10 * len(flat))
+        notes = _notes(beside, "")
+        _must(bool(flat))
+        if len(flat) == 1:
+            return flat[0] | notes
+        return {"anyOf": [{name: notes[name] for name in notes if name == "description"} | choice for choice in flat]}
 
-def _union(beside: Json, branches: list[Json], null: bool) -> Json:
-    """One branch, or anyOf and nothing else: beside it Google takes no other field, so all goes into the branches."""
-    flat = [choice | {"nullable": True} if null else choice for branch in branches for choice in _flat(branch)]
-    notes = _notes(beside, "")
-    _must(bool(flat))
-    if len(flat) == 1:
-        return flat[0] | notes
-    return {"anyOf": [{name: notes[name] for name in notes if name == "description"} | choice for choice in flat]}
+    def _disjoint(self, a: Json, b: Json) -> bool:
+        if "anyOf" in a or "anyOf" in b:
+            return all(self._disjoint(x, y) for x in _flat(a) for y in _flat(b))
+        self._spend(10 + len(a.get("enum", ())) + len(b.get("enum", ())))
+        if a["type"] != b["type"]:
+            return {a["type"], b["type"]} != {"INTEGER", "NUMBER"}
+        if "enum" in a and "enum" in b:
+            return set(a["enum"]).isdisjoint(b["enum"])
+        both = set(a.get("required", ())).intersection(b.get("required", ()))  # a discriminator, say
+        return any(self._disjoint(a["properties"][name], b["properties"][name]) for name in both)
 
 
 def _flat(branch: Json) -> list[Json]:
     choices: list[Json] = branch.get("anyOf", [branch])
     return choices
-
-
-def _disjoint(a: Json, b: Json) -> bool:
-    if "anyOf" in a or "anyOf" in b:
-        return all(_disjoint(x, y) for x in _flat(a) for y in _flat(b))
-    if a["type"] != b["type"]:
-        return {a["type"], b["type"]} != {"INTEGER", "NUMBER"}
-    if "enum" in a and "enum" in b:
-        return set(a["enum"]).isdisjoint(b["enum"])
-    both = set(a.get("required", ())).intersection(b.get("required", ()))  # a discriminator, say
-    return any(_disjoint(a["properties"][name], b["properties"][name]) for name in both)
 
 
 def _notes(schema: Json, kind: str) -> Json:
@@ -238,7 +241,7 @@ def _count(value: Any) -> int:
 
 def _words(value: Any) -> list[str]:
     words = list(dict.fromkeys(_text(word) for word in _list(value) if word is not None))
-    _must(bool(words) and "" not in words)  # C151: Google refuses the empty string
+    _must(bool(words) and "" not in words)  # Google refuses the empty string
     return words
 
 

@@ -1,4 +1,4 @@
-"""Model families and reasoning efforts: mapping B.1, C200 to C203."""
+"""Model families, what they refuse, and reasoning efforts."""
 
 from typing import Any
 
@@ -10,22 +10,25 @@ from gemini_proxy.gemini.family import Family, family_of, thinking_config
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
-# Mapping B.1, one column a row: what each effort becomes. A trailing "!" means thoughts off and a warning.
+# What each effort becomes. A trailing "!" means thoughts off and a warning, "~" a warning that it is the nearest.
 TABLE: dict[str, tuple[str | int, ...]] = {
     "gemini-2.5-pro": ("128!", 1024, 1024, 8192, 24576, 32768, 32768),
     "gemini-2.5-flash": (0, 1024, 1024, 8192, 24576, 24576, 24576),
     "gemini-2.5-flash-lite": (0, 1024, 1024, 8192, 24576, 24576, 24576),
-    "gemini-3-pro-preview": ("LOW!", "LOW", "LOW", "HIGH", "HIGH", "HIGH", "HIGH"),
-    "gemini-3.1-pro-preview": ("LOW!", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3-pro-preview": ("LOW!", "LOW~", "LOW", "HIGH~", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.1-pro-preview": ("LOW!", "LOW~", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
     "gemini-3-flash-preview": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
     "gemini-3.1-flash-lite": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
-    "gemini-3.8-flash": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
-    "gemini-4-ultra": ("LOW!", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.5-flash": ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.7-flash": ("LOW!", "LOW~", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.8-flash": ("LOW!", "LOW~", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    "gemini-3.1-flash-image-preview": ("MINIMAL!", "MINIMAL", "MINIMAL~", "HIGH~", "HIGH", "HIGH", "HIGH"),
+    "gemini-4-ultra": ("LOW!", "LOW~", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
 }
 
 
 def config_of(entry: str | int) -> dict[str, Any]:
-    word = str(entry).rstrip("!")
+    word = str(entry).rstrip("!~")
     size: dict[str, Any] = {"thinkingBudget": int(word)} if word.isdigit() else {"thinkingLevel": word}
     return size if entry == 0 else {"includeThoughts": not str(entry).endswith("!"), **size}
 
@@ -41,7 +44,28 @@ def config_of(entry: str | int) -> dict[str, Any]:
 def test_effort(model: str, effort: str, entry: str | int) -> None:
     config, warnings = thinking_config(family_of(model), effort)
     assert config == config_of(entry)
-    assert len(warnings) == str(entry).endswith("!")
+    assert len(warnings) == str(entry).endswith(("!", "~"))
+
+
+BUDGETS: list[Any] = [
+    ("gemini-2.5-pro", 4_096, {"thinkingBudget": 4_096, "includeThoughts": True}, ""),
+    ("gemini-2.5-pro", 40_000, {"thinkingBudget": 32_768, "includeThoughts": True}, "the budget is 32768"),
+    ("gemini-2.5-flash-lite", 5, {"thinkingBudget": 512, "includeThoughts": True}, "the budget is 512"),
+    ("gemini-2.5-flash", 0, {"thinkingBudget": 0}, ""),
+    ("gemini-2.5-pro", 0, {"thinkingBudget": 128, "includeThoughts": False}, "cannot stop thinking"),
+    ("gemini-3-pro-preview", 1_000, {"thinkingLevel": "LOW", "includeThoughts": True}, "level is LOW"),
+    ("gemini-3-pro-preview", 9_000, {"thinkingLevel": "HIGH", "includeThoughts": True}, "level is HIGH"),
+    ("gemini-3.1-pro-preview", 9_000, {"thinkingLevel": "MEDIUM", "includeThoughts": True}, "level is MEDIUM"),
+    ("gemini-2.5-flash-preview-tts", 100, None, "does not think"),
+]
+
+
+@pytest.mark.parametrize(("model", "tokens", "config", "warning"), BUDGETS)
+def test_a_budget_of_tokens(model: str, tokens: int, config: Any, warning: str) -> None:
+    found, warnings = thinking_config(family_of(model), tokens)
+    assert found == config
+    assert warning in "".join(warnings)
+    assert bool(warning) is bool(warnings)
 
 
 @pytest.mark.parametrize("model", [model for model in TABLE if model != "gemini-2.5-flash-lite"])
@@ -53,7 +77,10 @@ def test_nothing_is_asked_of_a_model_whose_thinking_is_off_by_default_c202() -> 
     assert thinking_config(family_of("gemini-2.5-flash-lite"), None) == (None, [])
 
 
-@pytest.mark.parametrize("model", ["gemma-4-31b-it", "gemini-2.0-flash", "gemini-1.5-pro", "gemini-2.5-flash-image"])
+@pytest.mark.parametrize(
+    "model",
+    ["gemma-4-31b-it", "gemini-2.0-flash", "gemini-1.5-pro", "gemini-2.5-flash-image", "gemini-3.1-flash-tts-preview"],
+)
 def test_effort_on_a_model_that_does_not_think_c203(model: str) -> None:
     assert thinking_config(family_of(model), None) == (None, [])
     assert thinking_config(family_of(model), "none") == (None, [])
@@ -72,14 +99,23 @@ def test_an_unknown_effort_is_refused(effort: str) -> None:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        ("gemini-3-flash", family.NEWEST_FLASH),
-        ("gemini-3.5-flash", family.NEWEST_FLASH),
-        ("gemini-3.5-flash-lite", family.NEWEST_FLASH),
+        ("gemini-3-flash", family.FLASH_35),
+        ("gemini-3.5-flash", family.FLASH_35),
+        ("gemini-3.5-flash-lite", family.FLASH_35),
+        ("gemini-3.7-flash", family.NEWEST_FLASH),
+        ("gemini-3.1-flash-image-preview", family.FLASH_IMAGE_3),
+        ("gemini-3.1-flash-lite-image", family.FLASH_IMAGE_3),
+        ("gemini-3.1-flash-tts-preview", family.SPEECH),
+        ("gemini-4-pro-tts", family.SPEECH),
+        ("gemini-3-pro-image-preview", family.PRO_3),
+        ("gemma-3-27b-it", family.GEMMA_3),
+        ("gemma-3n-e4b-it", family.GEMMA_3),
+        ("gemma-4-31b-it", family.GEMMA),
         ("gemini-3-flash-preview", family.FLASH_3),
         ("gemini-3.1-flash-lite-preview", family.FLASH_3),
         ("gemini-3.1-pro-preview-customtools", family.PRO_31),
         ("gemini-2.5-flash-preview-09-2025", family.FLASH_25),
-        ("gemini-2.5-flash-preview-tts", family.SPEECH_AND_IMAGES),
+        ("gemini-2.5-flash-preview-tts", family.MEDIA_25),
         ("GEMINI-2.5-PRO", family.PRO_25),
         ("gemini-1.0-pro", family.OLD),
         ("gemini-pro", family.OLD),
@@ -111,6 +147,19 @@ def test_what_came_with_gemini_3(old: Family) -> None:
         assert getattr(family.NEWEST, name)
 
 
-def test_the_newest_flash_refuses_penalties_and_prefill_c193_c108() -> None:
-    assert [f.penalties for f in (family.FLASH_25, family.PRO_31, family.NEWEST_FLASH)] == [True, True, False]
-    assert [f.prefill for f in (family.FLASH_25, family.PRO_31, family.NEWEST_FLASH)] == [True, True, False]
+# What a model refuses: penalties but 0 (since 2.5), a conversation that ends with its own turn, a system instruction.
+REFUSALS = {
+    "gemini-2.0-flash": (True, True, True),
+    "gemma-3-27b-it": (True, True, False),
+    "gemini-2.5-flash": (False, True, True),
+    "gemini-2.5-flash-image": (False, True, True),
+    "gemini-3.1-pro-preview": (False, True, True),
+    "gemini-3.5-flash": (False, False, True),
+    "gemini-9-pro": (False, False, True),
+}
+
+
+@pytest.mark.parametrize("model", REFUSALS)
+def test_what_a_family_takes(model: str) -> None:
+    found = family_of(model)
+    assert (found.penalties, found.prefill, found.system_instruction) == REFUSALS[model]
