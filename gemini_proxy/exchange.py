@@ -6,11 +6,12 @@ know the hub (`gemini/`), Gemini's own words, so N dialects and M upstreams need
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
+from gemini_proxy.gemini.inline import MediaLimits
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.redact import redacted
@@ -42,12 +43,14 @@ class Renderer(Protocol):
 @dataclass(frozen=True)
 class RemoteMedia:
     """Media that the request names by address. Whoever fetches it hands the bytes and their type to `fill`, which puts
-    them where they belong and raises ProxyError 400 for a type that Gemini does not take. `param` is the place in the
+    them where they belong and raises ProxyError 400 for a type that Gemini does not take. `link` puts the address
+    itself there, for an upstream that fetches it, and says whether that can be done. `param` is the place in the
     client's request, for errors."""
 
     url: str
     param: str
     fill: Callable[[bytes, str], None]
+    link: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class Dialect(Protocol):
 
 
 class Upstream(Protocol):
-    """A wire protocol of Google's."""
+    """A wire protocol of Google's. `media` is what it takes of media."""
+
+    media: MediaLimits
 
     async def encode(self, ask: Ask) -> HttpRequest:
         """The request with its credential, which may have to be fetched first. Raises ProxyError."""
@@ -99,10 +104,18 @@ class Upstream(Protocol):
     def decode(self, event: bytes) -> GenerateContentResponse | None:
         """The chunk in an event, None for one that says nothing. Raises ProxyError or Unreadable."""
 
-    def refuse(self, status: int, headers: Mapping[str, str], body: bytes) -> ProxyError: ...
+    def refuse(self, status: int, headers: Mapping[str, str], body: bytes, model: str = "") -> ProxyError:
+        """The error of an answer whose status is not 200; `model` is the one that was asked."""
 
     async def second_try(self, ask: Ask, sent: HttpRequest, status: int, body: bytes) -> HttpRequest | None:
         """What to send once more after a refusal that this cures, None for all others. Raises ProxyError."""
+
+
+def linked(ask: Ask, media: MediaLimits) -> Ask:
+    """The ask with the media that the upstream fetches put in as addresses; what remains has to be fetched here."""
+    if not media.links:
+        return ask
+    return replace(ask, remote=[one for one in ask.remote if not one.link()])
 
 
 class Exchange:
@@ -185,7 +198,7 @@ class Exchange:
     def rejected(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer where Google did not answer with 200."""
         try:
-            return self.refuse(_as_proxy_error(self._upstream.refuse(status, headers, body)))
+            return self.refuse(_as_proxy_error(self._upstream.refuse(status, headers, body, self.ask.model)))
         except Exception as error:
             return self.refuse(_as_proxy_error(error))
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from gemini_proxy import guard
 from gemini_proxy.dialects import dialects
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask, Dialect, HttpRequest, Upstream
+from gemini_proxy.exchange import Ask, Dialect, HttpRequest, Upstream, linked
 from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.google_login.flow import Google
@@ -115,6 +115,7 @@ class Service:
 
     async def prepared(self, ask: Ask, request: ClientRequest) -> Ask:
         """The ask with all that has to be there before its call: media, a key, the answers to earlier calls."""
+        ask = linked(ask, self.upstream.media)
         await self.fetcher.fill(ask)
         ask = api_key.with_key(ask, self._client_key(request))
         await ask_earlier(ask, self.upstream, self._send)

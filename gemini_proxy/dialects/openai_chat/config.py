@@ -1,4 +1,4 @@
-"""The parameters of a request in Gemini's words (mapping B.1 and B.2, conformance J)."""
+"""The parameters of a request in Gemini's words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from gemini_proxy.dialects.openai_chat.extensions import Extensions
 from gemini_proxy.dialects.openai_chat.wire import ChatRequest, bad_request
+from gemini_proxy.dialects.openai_errors import Unmet
 from gemini_proxy.gemini.family import Budget, Family, Levels, thinking_config
-from gemini_proxy.gemini.schema import typed
 from gemini_proxy.gemini.wire import GenerationConfig
 
 MAX_STOPS = 5  # Google's limit of stopSequences
@@ -20,7 +20,7 @@ DIRECT = {
     "top_logprobs": "logprobs",
 }
 IMAGES = {"aspect_ratio": "aspectRatio", "image_size": "imageSize"}
-SMALL = 1_024  # output tokens; thinking alone takes as many at the least effort (mapping B.1)
+SMALL = 1_024  # output tokens; thinking alone takes as many at the least effort
 PENALTIES = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
 
 
@@ -32,16 +32,15 @@ class Parameters:
     family: Family
     extensions: Extensions
     effort: str | None = None  # what the model's name asks for
-    has_tools: bool = False
-    unsupported: list[str] = field(default_factory=list)
+    unsupported: list[Unmet] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def generation_config(self) -> GenerationConfig:
-        """Only what the client set: a default of ours would replace Google's (C186)."""
+        """Only what the client set: a default of ours would replace Google's."""
         values = {theirs: value for ours, theirs in DIRECT.items() if (value := getattr(self.chat, ours)) is not None}
         if self.chat.n == 1:
             del values["candidateCount"]
-        values |= self._sampling() | self._penalties() | self._limits() | self._output() | self._format()
+        values |= self._sampling() | self._penalties() | self._limits() | self._output()
         if thinking := self._thinking(values):
             values["thinkingConfig"] = thinking
         return cast(GenerationConfig, values)
@@ -53,30 +52,30 @@ class Parameters:
         if chat.temperature is not None and chat.temperature < 1 and isinstance(self.family.thinking, Levels):
             self.remarks.append("Google advises against a temperature below 1 with this model")
         values: dict[str, Any] = {"topK": chat.top_k} if chat.top_k else {}  # 0 means off elsewhere, a 400 to Google
-        if chat.seed is not None:
-            values["seed"] = (
-                chat.seed & 0x7FFF_FFFF
-            )  # OpenAI's have 64 bits, Google's 32: the same one is still the same
+        if chat.seed is not None:  # OpenAI's have 64 bits, Google's 32: the same one is still the same
+            values["seed"] = chat.seed & 0x7FFF_FFFF
         return values
 
     def _penalties(self) -> dict[str, Any]:
         asked = {theirs: value for ours, theirs in PENALTIES.items() if (value := getattr(self.chat, ours)) is not None}
-        if not self.family.penalties:
-            if any(asked.values()):
-                self.unsupported.append(
-                    "this model refuses frequency and presence penalties; they were left out"
-                )  # C193
-            return {}
-        return {name: min(value, 1.99) for name, value in asked.items()}  # Google's range ends below 2
+        if self.family.penalties:
+            return {name: min(value, 1.99) for name, value in asked.items()}  # Google's range ends below 2
+        for name in PENALTIES:
+            if getattr(self.chat, name):
+                self.unsupported.append(Unmet(name, f"this model refuses {name}", "it was left out"))
+        return {}
 
     def _limits(self) -> dict[str, Any]:
         chat = self.chat
-        limit = chat.max_completion_tokens if chat.max_completion_tokens is not None else chat.max_tokens  # C188
+        limit = chat.max_completion_tokens if chat.max_completion_tokens is not None else chat.max_tokens
         values: dict[str, Any] = {}
         if limit is not None:
             most = self.family.output_tokens
-            if limit > most:  # C189
-                self.unsupported.append(f"the model writes {most} tokens at the most; the limit was lowered")
+            if limit > most:
+                name = "max_tokens" if chat.max_completion_tokens is None else "max_completion_tokens"
+                self.unsupported.append(
+                    Unmet(name, f"this model writes at most {most} tokens", "the limit was lowered")
+                )
             values["maxOutputTokens"] = min(limit, most)
         if stops := stop_sequences_from(chat.stop):
             values["stopSequences"] = stops
@@ -94,48 +93,51 @@ class Parameters:
             values |= speech_from(self.chat.audio)
         if image := {name: value for name, value in (self.chat.image_config or {}).items() if value is not None}:
             values["imageConfig"] = {IMAGES[name]: value for name, value in image.items() if name in IMAGES}
-            unknown = [f"image_config.{name} is not supported and was ignored" for name in image if name not in IMAGES]
-            self.unsupported += unknown
+            self.unsupported += [Unmet(f"image_config.{name}") for name in image if name not in IMAGES]
         if resolution := self.extensions.media_resolution:
             values["mediaResolution"] = resolution
         return values
 
-    def _format(self) -> dict[str, Any]:
-        form = self.chat.response_format
-        if form is None or form.type == "text":
-            return {}
-        if self.has_tools and not self.family.json_with_tools:
-            text = "This model cannot use tools and response_format together: leave one of them out."
-            raise bad_request(text, "response_format", "unsupported_value")  # C199
-        values: dict[str, Any] = {"responseMimeType": "application/json"}
-        if form.type == "json_schema":
-            values |= schema_from(form.json_schema.schema_ if form.json_schema else None)
-        return values
-
     def _thinking(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        asked = self._effort()
+        param, asked = self._effort()
         own = self.extensions.thinking_config
         if own is not None and asked is not None:
-            text = "Give either reasoning_effort or google.thinking_config: Google takes one of them."
-            raise bad_request(text, "reasoning_effort")  # C201
+            text = f"Give either {param} or google.thinking_config: Google takes one of them."
+            raise bad_request(text, param)
         if own is not None:
             return own
-        config, warnings = thinking_config(self.family, asked or self.effort)
-        self.unsupported += warnings
+        config, warnings = thinking_config(self.family, self.effort if asked is None else asked)
+        self.unsupported += [Unmet(param, warning, "that is the nearest") for warning in warnings]
+        if config and config.get("includeThoughts") and self.chat.reasoning and self.chat.reasoning.exclude:
+            config["includeThoughts"] = False
         return self._affordable(config, values.get("maxOutputTokens"))
 
-    def _effort(self) -> str | None:
-        given, reasoning = self.chat.reasoning_effort, self.chat.reasoning
-        other = reasoning.effort if reasoning else None
-        if given and other and given != other:
-            raise bad_request("'reasoning_effort' and 'reasoning.effort' say different things.", "reasoning_effort")
-        for name, value in ((reasoning.model_extra or {}) if reasoning else {}).items():
-            if value is not None:
-                self.unsupported.append(f"reasoning.{name} is not supported and was ignored")
-        return given or other
+    def _effort(self) -> tuple[str, str | int | None]:
+        """How much to think, in a word or in tokens, and the member that says so: OpenAI's, or those of OpenRouter and
+        LiteLLM, which clients send to any server."""
+        chat = self.chat
+        said: dict[str, str | int] = {"reasoning_effort": chat.reasoning_effort} if chat.reasoning_effort else {}
+        switches: list[bool] = []
+        if reasoning := chat.reasoning:
+            said |= {"reasoning.effort": reasoning.effort} if reasoning.effort else {}
+            said |= {"reasoning.max_tokens": reasoning.max_tokens} if reasoning.max_tokens is not None else {}
+            switches += [reasoning.enabled] if reasoning.enabled is not None else []
+            self.unsupported += [Unmet(f"reasoning.{name}") for name in _given(reasoning.model_extra)]
+        if thinking := chat.thinking:
+            said |= {"thinking.budget_tokens": thinking.budget_tokens} if thinking.budget_tokens is not None else {}
+            switches += [thinking.type != "disabled"] if thinking.type else []
+            self.unsupported += [Unmet(f"thinking.{name}") for name in _given(thinking.model_extra)]
+        if not all(switches):
+            return "reasoning.enabled" if chat.reasoning else "thinking.type", "none"
+        if len(set(said.values())) > 1:
+            raise bad_request(f"{' and '.join(map(repr, said))} say different things.", next(iter(said)))
+        budget = self.family.thinking
+        if switches and not said and isinstance(budget, Budget) and not budget.by_default:
+            return "reasoning_effort", "medium"  # told to think, a model that does not by itself
+        return next(iter(said.items()), ("reasoning_effort", None))
 
     def _affordable(self, config: dict[str, Any] | None, limit: int | None) -> dict[str, Any] | None:
-        """C190: thinking counts as output, and nothing would be left to answer with."""
+        """Thinking counts as output: without room beside it, nothing would be left to answer with."""
         budget = config.get("thinkingBudget") if config else None
         if config is None or limit is None or budget == 0:
             return config
@@ -163,7 +165,7 @@ def speech_from(audio: dict[str, Any]) -> dict[str, Any]:
 
 
 def stop_sequences_from(stop: str | list[str] | None) -> list[str]:
-    """Without empties and duplicates, which Google refuses and which mean nothing (C191)."""
+    """Without empties and duplicates, which Google refuses and which mean nothing."""
     stops = [stop] if isinstance(stop, str) else stop or []
     stops = [text for text in dict.fromkeys(stops) if text]
     if len(stops) > MAX_STOPS:  # leaving some out would change where the answer ends
@@ -171,12 +173,5 @@ def stop_sequences_from(stop: str | list[str] | None) -> list[str]:
     return stops
 
 
-def schema_from(schema: dict[str, Any] | None) -> dict[str, Any]:
-    """The typed form wherever it loses nothing: it is enforced where the other one was seen to be ignored
-    ("Structured-output trap" in conformance.md)."""
-    if schema is None:
-        raise bad_request(
-            "A response_format of type 'json_schema' needs 'json_schema.schema'.", "response_format.json_schema.schema"
-        )
-    form = typed(schema)
-    return {"responseSchema": form} if form is not None else {"responseJsonSchema": schema}
+def _given(extra: Mapping[str, Any] | None) -> list[str]:
+    return [name for name, value in (extra or {}).items() if value is not None]

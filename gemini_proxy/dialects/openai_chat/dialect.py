@@ -7,20 +7,23 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
+from urllib.parse import unquote
 
 from pydantic_core import to_json
 
 from gemini_proxy.dialects.openai_chat import wire
 from gemini_proxy.dialects.openai_chat.answer import Head, StreamRenderer, Telling, WholeRenderer
+from gemini_proxy.dialects.openai_chat.answer_function import AnswerFunctionReader
 from gemini_proxy.dialects.openai_chat.deltas import Voice
 from gemini_proxy.dialects.openai_chat.model_names import model_name_from
 from gemini_proxy.dialects.openai_chat.request import Translation, translated
 from gemini_proxy.dialects.openai_chat.signed import Transcript, call_ids
-from gemini_proxy.dialects.openai_errors import refusal
+from gemini_proxy.dialects.openai_errors import refusal, refuse_unmet
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
+from gemini_proxy.gemini.answer import Reader
 from gemini_proxy.gemini.family import Family, family_of
-from gemini_proxy.gemini.models import MODELS, Model
+from gemini_proxy.gemini.models import MODELS, Model, not_found, sorted_for_pickers
 from gemini_proxy.gemini.schema_check import check as check_schema
 from gemini_proxy.gemini.signatures import Remembered
 from gemini_proxy.http import Answer, ClientRequest
@@ -52,6 +55,7 @@ class OpenAIChat:
         self._memory = memory
         self._aliases = aliases
         self._unsupported = unsupported
+        self._created = int(time.time())  # of all models: when they were made, Google does not say
 
     def speaks(self, request: ClientRequest) -> bool:
         return request.path == CHAT or request.path == MODEL_LIST or request.path.startswith(MODEL_LIST + "/")
@@ -62,11 +66,39 @@ class OpenAIChat:
             return self._chat(request)
         _allow(request, "GET", "HEAD")
         if request.path == MODEL_LIST:
-            return model_list(self._models())
-        return model_answer(request.path.removeprefix(MODEL_LIST + "/"), self._models())
+            return self._model_list()
+        return self._model(unquote(request.path.removeprefix(MODEL_LIST + "/")))
 
     def refuse(self, error: ProxyError) -> Answer:
         return refusal(error)
+
+    def _model_list(self) -> Answer:
+        """Google's models, then the operator's names for them: programs with a picker offer nothing else."""
+        models = sorted_for_pickers(self._models())
+        named = [self._named(name) for name in self._aliases]
+        ids = {model.id for model in models}
+        listed = [*models, *(model for model in named if model.id not in ids)]
+        return _json({"object": "list", "data": [model_object(model, self._created) for model in listed]})
+
+    def _model(self, name: str) -> Answer:
+        """One model, by any name that a chat would take. Raises ProxyError 404 for one that is not known."""
+        known = {model.id for model in self._models()}
+        if name not in self._aliases and self._behind(name) not in known:
+            text = not_found(name, self._models(), "this server")
+            raise ProxyError(404, "model_not_found", text, param="model", retry=False)
+        return _json(model_object(self._named(name), self._created))
+
+    def _named(self, name: str) -> Model:
+        """A model under a name of the client's or the operator's, with the limits of the one behind it."""
+        behind = self._behind(name)
+        found = next((model for model in self._models() if model.id == behind), Model(behind))
+        return Model(name, found.input_tokens, found.output_tokens)
+
+    def _behind(self, name: str) -> str:
+        try:
+            return model_name_from(name, self._aliases).id
+        except ProxyError:  # no chat would take it
+            return ""
 
     def _chat(self, request: ClientRequest) -> Ask:
         chat = wire.read(request.body)
@@ -74,9 +106,9 @@ class OpenAIChat:
         said = Transcript(chat.messages)
         translation = translated(chat, model, self._remembered(chat, said), said.ids)
         if translation.unsupported and self._unsupported == "error":
-            raise wire.bad_request("; ".join(translation.unsupported), None, "unsupported_parameter")
+            raise refuse_unmet(translation.unsupported)
         telling = self._telling(chat, family_of(model.id), translation, said)
-        told = translation.unsupported if self._unsupported == "warn" else []
+        told = [unmet.warning for unmet in translation.unsupported] if self._unsupported == "warn" else []
         return Ask(
             model=model.id,
             method="streamGenerateContent" if chat.stream else "generateContent",
@@ -99,7 +131,8 @@ class OpenAIChat:
         )
         head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), chat.model)
         include_usage = chat.stream_options is not None and chat.stream_options.include_usage is True
-        return Telling(head, voice, check, translation.must_call, include_usage)
+        reader = reader_for(translation)
+        return Telling(head, voice, check, translation.must_call, include_usage, reader)
 
     def _remember(self, family_name: str, name: str, signature: str) -> None:
         self._memory.remember(name, signature, family_name)
@@ -109,38 +142,30 @@ class OpenAIChat:
         return self._memory.recall(names) if names else {}
 
 
+def reader_for(translation: Translation) -> Reader:
+    if not translation.answer:
+        return Reader()
+    return AnswerFunctionReader(is_answer=lambda wire: translation.names.to_client(wire) == translation.answer)
+
+
 def check_from(form: wire.ResponseFormat | None) -> Callable[[str], str] | None:
     """What judges a finished text: Google was seen to ignore schemas without a word."""
     if form is None or form.type == "text":
         return None
-    schema = form.json_schema.schema_ if form.type == "json_schema" and form.json_schema else None
-    return partial(check_schema, schema=schema or {"type": "object"})
+    return partial(check_schema, schema=form.wanted or {"type": "object"})
 
 
 def request_id_from(headers: Mapping[str, str]) -> str:
-    """The client's own id for the request, so that it can be found again in Google's logs (mapping B.2)."""
+    """The client's own id for the request, so that it can be found again in Google's logs."""
     given = headers.get("x-request-id") or headers.get("x-activity-request-id") or ""
     return given if re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", given) else str(uuid.uuid4())
 
 
-def model_list(models: Sequence[Model]) -> Answer:
-    return _json({"object": "list", "data": [model_object(model) for model in models]})
-
-
-def model_answer(model_id: str, models: Sequence[Model]) -> Answer:
-    for model in models:
-        if model.id == model_id:
-            return _json(model_object(model))
-    text = f"The model {model_id!r} is not in the list of /v1/models. A chat can name it all the same, if Google serves it."
-    raise ProxyError(404, "model_not_found", text, param="model")
-
-
-def model_object(model: Model) -> dict[str, object]:
-    """`created` is not known for Google's models; OpenAI's form wants a number."""
+def model_object(model: Model, created: int) -> dict[str, object]:
     return {
         "id": model.id,
         "object": "model",
-        "created": 0,
+        "created": created,
         "owned_by": "google",
         "context_length": model.input_tokens,
         "max_output_tokens": model.output_tokens,

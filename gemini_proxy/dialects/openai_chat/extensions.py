@@ -1,10 +1,11 @@
-"""What Google's own OpenAI layer adds to a request, under `google`, nested once or twice (C205, mapping A.2)."""
+"""What Google's own OpenAI layer adds to a request, under `google`, nested once or twice."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gemini_proxy.dialects.openai_chat.wire import ChatRequest, bad_request
+from gemini_proxy.dialects.openai_errors import Unmet
 
 # The member's name on the wire, and the type it has to have.
 THINKING: dict[str, tuple[str, type]] = {
@@ -23,7 +24,7 @@ class Extensions:
     cached_content: str | None = None
     stream_arguments: bool = False
     tools: list[dict[str, Any]] = field(default_factory=list)
-    unsupported: list[str] = field(default_factory=list)
+    unsupported: list[Unmet] = field(default_factory=list)
 
 
 def extensions_from(chat: ChatRequest) -> Extensions:
@@ -36,7 +37,7 @@ def extensions_from(chat: ChatRequest) -> Extensions:
             field_name, read = reader
             setattr(found, field_name, read(value, f"google.{name}"))
         else:
-            found.unsupported.append(f"google.{name} is not supported and was ignored")
+            found.unsupported.append(Unmet(f"google.{name}"))
     return found
 
 
@@ -48,7 +49,7 @@ def _google(chat: ChatRequest, found: Extensions) -> dict[str, Any]:
         google = place.get("google")
         given |= _object(google, f"{where}.google") if google is not None else {}
         others = [name for name, value in place.items() if name not in ("google", "extra_body") and value is not None]
-        found.unsupported += [f"{where}.{name} is not supported and was ignored" for name in others]
+        found.unsupported += [Unmet(f"{where}.{name}") for name in others]
         inner = place.get("extra_body")
         where = f"{where}.extra_body"
         place = _object(inner, where) if inner is not None else None

@@ -1,22 +1,21 @@
-"""Content parts with images, sound, video and files as Gemini's parts (mapping B.3, C165 to C182). Pure."""
+"""Content parts with images, sound, video and files as Gemini's parts. Pure."""
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.gemini.wire import Part
-
-MAX_INLINE = 20 * 1024 * 1024  # bytes of all media of one request (C182)
 
 _STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _SPACE = b" \t\r\n\f\v"
 
-# Types, and what file names and input_audio call them. Text of any kind is plain text to Gemini (C179).
+# Types, and what file names and input_audio call them. Text of any kind is plain text to Gemini.
 TYPES = {
     "image/png": "png",
     "image/jpeg": "jpg jpeg",
@@ -50,7 +49,7 @@ TYPES = {
 SUFFIXES = {suffix: mime for mime, suffixes in TYPES.items() for suffix in suffixes.split()}
 SOUNDS = {"mp4": "audio/mp4", "webm": "audio/webm", "mpeg": "audio/mpeg", "pcm16": "audio/pcm", "pcm": "audio/pcm"}
 ALIASES = {
-    "image/jpg": "image/jpeg",  # C169
+    "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
     "image/x-png": "image/png",
     "audio/wave": "audio/wav",
@@ -61,8 +60,9 @@ ALIASES = {
     "audio/x-aiff": "audio/aiff",
     "application/x-pdf": "application/pdf",
 }
-UNSUPPORTED = ("image/svg", "image/bmp", "image/x-ms-bmp", "image/tiff", "image/x-icon", "image/vnd.")  # C170
-TEXTS = ("json", "xml", "yaml", "javascript", "toml", "sql", "x-sh")  # application/... that is plain text (C179)
+UNSUPPORTED = ("image/svg", "image/bmp", "image/x-ms-bmp", "image/tiff", "image/x-icon", "image/vnd.")
+TEXTS = ("json", "xml", "yaml", "javascript", "toml", "sql", "x-sh")  # application/... that is plain text
+PRIVATE = ("local", "localhost", "internal", "lan", "home", "corp", "intranet", "arpa", "test", "invalid")  # endings
 UNKNOWN = ("", "application/octet-stream", "binary/octet-stream")
 
 # The first bytes of a file, and what it then is; "." is any byte.
@@ -93,6 +93,8 @@ MAGIC = tuple(
         (rb"\s*<svg", "image/svg+xml"),
     )
 )
+# Types that their first bytes leave no doubt of; HEIC and AVIF share theirs with others.
+PLAIN_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff")
 _FILE_API = re.compile(r"https://generativelanguage\.googleapis\.com/v1(alpha|beta)?/files/[\w-]+", re.IGNORECASE)
 _YOUTUBE = re.compile(
     r"https?://((www|m|music)\.)?(youtube\.com/(watch\?|shorts/|embed/|live/|v/)|youtu\.be/)\S", re.IGNORECASE
@@ -106,7 +108,17 @@ class RemoteUrl:
     url: str
     kind: str
     param: str
+    hint: str = ""  # the type that the client says
     video_metadata: Mapping[str, Any] | None = None
+
+    def link(self) -> Part | None:
+        """The part where Google fetches it, None for an address that only somebody near may know. Its type is optional:
+        it goes with it where the client or the name tells it."""
+        if not _is_public(self.url):
+            return None
+        mime = self.hint or _by_suffix(self.url.partition("#")[0].partition("?")[0])
+        link = {"mimeType": _supported(mime, self.param)} if mime else {}
+        return _with_metadata({"fileData": {**link, "fileUri": self.url}}, self.video_metadata)
 
     def part(self, data: bytes, mime: str) -> Part:
         """The part once it is fetched; `mime` is what the server says it is."""
@@ -124,7 +136,7 @@ def media_part(part: Mapping[str, Any], param: str) -> Part | RemoteUrl:
         )
     value, at = part.get(kind), f"{param}.{kind}"
     if isinstance(value, str):
-        value = {"url": value}  # C174
+        value = {"url": value}
     if not isinstance(value, Mapping):
         raise _refusal("missing_required_parameter", f"A part of type {kind} has an object {kind!r}.", at)
     return read(value, at)
@@ -136,22 +148,10 @@ def inline(data: bytes, mime: str) -> Part:
 
 
 def detail(part: Mapping[str, Any]) -> str | None:
-    """How closely to look at an image: low, high or auto; other words mean nothing here (C175)."""
+    """How closely to look at an image: low, high or auto; other words mean nothing here."""
     value = part.get("image_url")
     word = value.get("detail") if isinstance(value, Mapping) else part.get("detail")
     return word if word in ("low", "high", "auto") else None
-
-
-def inline_size(parts: Iterable[Part]) -> int:
-    """Bytes of media that go with the request, those in function responses too."""
-    return sum(len(blob["data"]) * 3 // 4 for part in parts for blob in _blobs(part))
-
-
-def check_inline_size(parts: Iterable[Part]) -> None:
-    """Raises ProxyError 400 where Google would refuse the request for its size, after a long upload (C182)."""
-    if (size := inline_size(parts)) > MAX_INLINE:
-        text = f"The media of this request are {size / 2**20:.1f} MB; Gemini takes {MAX_INLINE // 2**20} MB in one request."
-        raise _refusal("request_too_large", text, "messages")
 
 
 def _image(value: Mapping[str, Any], param: str) -> Part | RemoteUrl:
@@ -159,7 +159,7 @@ def _image(value: Mapping[str, Any], param: str) -> Part | RemoteUrl:
 
 
 def _audio(value: Mapping[str, Any], param: str) -> Part | RemoteUrl:
-    """input_audio and audio_url: `data` or `url`, each as bare base64 or as any address (C176)."""
+    """input_audio and audio_url: `data` or `url`, each as bare base64 or as any address."""
     name = "data" if "data" in value else "url"
     return _from_any(_string(value, name, param), "audio", f"{param}.{name}", _hint(value, param, SOUNDS))
 
@@ -172,19 +172,19 @@ def _video(value: Mapping[str, Any], param: str) -> Part | RemoteUrl:
 
 
 def _file(value: Mapping[str, Any], param: str) -> Part | RemoteUrl:
-    """The name tells the type where nothing better does (C177)."""
+    """The name tells the type where nothing better does."""
     address = value.get("file_id")
     if "file_data" not in value and isinstance(address, str) and _is_googles(address):
         return _from_url(address, "file", f"{param}.file_id", _hint(value, param))
     if "file_data" not in value and address is not None:
         text = "Files cannot be uploaded to this proxy. Send the content as file_data, a data URI or base64."
-        raise _refusal("unsupported_value", text, f"{param}.file_id")  # C178
+        raise _refusal("unsupported_value", text, f"{param}.file_id")
     hint = _hint(value, param) or _by_suffix(value.get("filename"))
     return _from_any(_string(value, "file_data", param), "file", f"{param}.file_data", hint)
 
 
 def video_metadata_from(value: Mapping[str, Any], param: str) -> dict[str, Any] | None:
-    """fps, and where to start and end, in seconds or as Google writes them, "1.5s" (C180)."""
+    """fps, and where to start and end, in seconds or as Google writes them, "1.5s"."""
     given = {**value, **nested} if isinstance(nested := value.get("video_metadata"), Mapping) else value
     found: dict[str, Any] = {}
     if (fps := given.get("fps")) is not None:
@@ -220,8 +220,24 @@ def _from_url(text: str, kind: str, param: str, hint: str = "") -> Part | Remote
     if _is_googles(url) or _YOUTUBE.match(url):
         return _linked(url, hint, param)
     if scheme in ("http", "https"):
-        return RemoteUrl(url, kind, param)
+        return RemoteUrl(url, kind, param, hint)
     raise _refusal("invalid_value", "Give a data URI with base64, or an address with https, http or gs.", param)
+
+
+def _is_public(url: str) -> bool:
+    """Whether this looks like an address that anybody can fetch: https, a full name or a public address, no password."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+        if parts.scheme != "https" or parts.port not in (None, 443) or parts.username is not None:
+            return False
+    except ValueError:
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        last = host.rpartition(".")[2]  # no top-level domain ends with a digit; 127.1 and 0x7f.1 are addresses
+        return "." in host and not last[-1:].isdigit() and last not in PRIVATE
 
 
 def _is_googles(url: str) -> bool:
@@ -229,7 +245,7 @@ def _is_googles(url: str) -> bool:
 
 
 def _linked(url: str, hint: str, param: str) -> Part:
-    """What Google fetches itself (C172, C173); it knows the type of what was uploaded to its File API."""
+    """What Google fetches itself; it knows the type of what was uploaded to its File API."""
     mime = hint or ("video/mp4" if _YOUTUBE.match(url) else _by_suffix(url.partition("?")[0]))
     if not mime and url[:5].lower() == "gs://":
         text = "The name does not tell the type of the file. Use one with an ending like .png, or add format."
@@ -239,7 +255,7 @@ def _linked(url: str, hint: str, param: str) -> Part:
 
 
 def _from_data_uri(uri: str, param: str, hint: str) -> Part:
-    """data:[type][;name=value]*[;base64],... in all its spellings (C165 to C168)."""
+    """data:[type][;name=value]*[;base64],... in all its spellings."""
     head, comma, data = uri.partition(",")
     if not comma:
         raise _refusal("invalid_value", "The data URI has no comma, and so no data.", param)
@@ -254,7 +270,7 @@ def _from_data_uri(uri: str, param: str, hint: str) -> Part:
 
 
 def normalised(text: str, param: str) -> str:
-    """Standard base64 (C167). What is so already, as nearly everything is, is looked through once and not copied."""
+    """Standard base64. What is so already, as nearly everything is, is looked through once and not copied."""
     data = text.encode("ascii", "replace")
     rest = data.translate(None, _STANDARD)
     if not (len(data) % 4 == 0 and rest in (b"", b"=", b"==") and data.endswith(rest)):
@@ -269,21 +285,25 @@ def normalised(text: str, param: str) -> str:
 
 
 def _inline(data: str, mime: str, param: str | None) -> Part:
-    if mime.partition(";")[0].strip().lower() in UNKNOWN:
-        mime = _sniffed(data, param)
+    """With the type that the bytes tell, where they do: many clients call every picture a JPEG, and Gemini's image
+    models refuse a wrong type."""
+    word = mime.partition(";")[0].strip().lower()
+    seen = _sniffed(data) if word in UNKNOWN or word.startswith("image/") else ""
+    if word in UNKNOWN and not seen:
+        raise _refusal("invalid_value", "The type of the data is not given. Say it: data:image/png;base64,...", param)
+    if word in UNKNOWN or seen in PLAIN_IMAGES:
+        mime = seen
     return {"inlineData": {"mimeType": _supported(mime, param), "data": data}}
 
 
-def _sniffed(data: str, param: str | None) -> str:
+def _sniffed(data: str) -> str:
+    """The type that the first bytes tell, "" where they do not."""
     head = base64.b64decode(data[:64])
-    for pattern, mime in MAGIC:
-        if pattern.match(head):
-            return mime
-    raise _refusal("invalid_value", "The type of the data is not given. Say it: data:image/png;base64,...", param)
+    return next((mime for pattern, mime in MAGIC if pattern.match(head)), "")
 
 
 def _supported(given: str, param: str | None) -> str:
-    """The type in Google's spelling. Raises ProxyError 400 for one that Gemini cannot look at (C170)."""
+    """The type in Google's spelling. Raises ProxyError 400 for one that Gemini cannot look at."""
     mime = given.partition(";")[0].strip().lower()
     mime = ALIASES.get(mime, mime)
     family, _, name = mime.partition("/")
@@ -314,13 +334,6 @@ def _by_suffix(name: object) -> str:
 
 def _with_metadata(found: Part, metadata: Mapping[str, Any] | None) -> Part:
     return {**found, "videoMetadata": dict(metadata)} if metadata else found
-
-
-def _blobs(part: Part) -> Iterator[dict[str, Any]]:
-    if blob := part.get("inlineData"):
-        yield blob
-    for inner in (part.get("functionResponse") or {}).get("parts") or ():
-        yield from _blobs(inner)
 
 
 def _string(value: Mapping[str, Any], name: str, param: str) -> str:

@@ -1,35 +1,85 @@
-"""What tools gave back: which result answers which call, and how Gemini wants to read it (C114 to C122)."""
+"""What tools gave back: which result answers which call, and how Gemini wants to read it."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from gemini_proxy.dialects.openai_chat.wire import Message, bad_request, json_from
+from gemini_proxy.dialects.openai_chat.wire import Message, bad_request, json_from, with_long_numbers_as_text
 from gemini_proxy.gemini.wire import Part
 
 Key = tuple[int, int]  # which message, which of its calls
 
 
 def answered(messages: list[Message], remarks: list[str]) -> dict[Key, int]:
-    """The place of the message that answers a call: of the nearest call before it with its id, or else with its name
-    (C113, C119, C126). Raises ProxyError 400 for a result that answers none."""
+    """The place of the message that answers a call. Raises ProxyError 400 for a result that answers none.
+
+    It is the nearest call before it with its id, or else with its name. Of calls that share an id, or have none, each
+    result answers the next one: adapters are about that give all calls of a function one id, or the empty one.
+    """
     results: dict[Key, int] = {}
-    by_id: dict[str, Key] = {}
-    by_name: dict[str, list[Key]] = {}
+    by_id: dict[str, _Calls] = {}
+    by_name: dict[str, _Calls] = {}
+    step = _Calls()
     for place, message in enumerate(messages):
-        by_name = {} if message.calls else by_name
-        for i, call in enumerate(message.calls):
-            by_name.setdefault(call.function.name, []).append((place, i))
-            if call.id:
-                by_id[call.id] = (place, i)
+        if calls := message.calls:  # a new step; an id that comes again stands for its latest calls
+            here = [(call, (place, i)) for i, call in enumerate(calls)]
+            by_name = _grouped((call.function.name, key) for call, key in here)
+            by_id.pop("", None)
+            by_id |= _grouped((call.id or "", key) for call, key in here)
+            step = _Calls([key for _, key in here])
         if message.role in ("tool", "function"):
-            named = by_name.get(message.name or "", [])
-            free = next((key for key in named if key not in results), named[-1] if named else None)
-            key = by_id.get(message.tool_call_id or "") or free
-            if key is None:
+            # A result with an id that no call has can only belong to a call that has none.
+            found = by_id.get(message.tool_call_id or "") or by_name.get(message.name or "") or by_id.get("")
+            found = found or (step if not message.tool_call_id and not message.name else None)
+            if not found:
                 raise _unknown_result(message, place)
-            if key in results:  # C122
+            key = found.next(results)
+            if key in results:
                 remarks.append(f"messages[{place}]: its tool call has several results; the last one counts")
             results[key] = place
     return results
+
+
+@dataclass
+class _Calls:
+    """Calls that go by one id or one name, in order; before `first`, all have their results."""
+
+    keys: list[Key] = field(default_factory=list)
+    first: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    def next(self, results: dict[Key, int]) -> Key:
+        """The first that has no result, or the last."""
+        while self.first < len(self.keys) - 1 and self.keys[self.first] in results:
+            self.first += 1
+        return self.keys[self.first]
+
+
+def _grouped(named: Iterable[tuple[str, Key]]) -> dict[str, _Calls]:
+    groups: dict[str, _Calls] = defaultdict(_Calls)
+    for name, key in named:
+        groups[name].keys.append(key)
+    return dict(groups)
+
+
+def unique_ids(messages: list[Message]) -> dict[Key, str]:
+    """The ids of calls as Google takes them: no two alike, though histories of other adapters have such."""
+    ids: dict[Key, str] = {}
+    times: Counter[str] = Counter()
+    used: set[str] = set()
+    for place, message in enumerate(messages):
+        for i, call in enumerate(message.calls):
+            name = call.id or ""
+            while name in used:
+                times[call.id or ""] += 1
+                name = f"{call.id}-{times[call.id or '']}"
+            if name:
+                used.add(name)
+                ids[place, i] = name
+    return ids
 
 
 def bare(part: Part) -> Part:
@@ -41,7 +91,7 @@ def bare(part: Part) -> Part:
 
 
 def response_parts(given: Any, place: int) -> list[Part]:
-    """Google's own `extra_content.google.parts` of a tool message, in either casing (mapping A.2)."""
+    """Google's own `extra_content.google.parts` of a tool message, in either casing."""
     param = f"messages[{place}].extra_content.google.parts"
     if given is not None and not (isinstance(given, list) and all(isinstance(part, dict) for part in given)):
         raise bad_request("'parts' must be a list of objects.", param)
@@ -66,15 +116,15 @@ MEMBERS: dict[str, str] = {"mime_type": "mimeType", "file_uri": "fileUri", "disp
 
 
 def as_object(text: str) -> dict[str, Any]:
-    """A JSON object as it is, all else under `output`; so too one with `$ref`, which Gemini reads as a pointer to a
-    part (C114 to C116)."""
+    """A JSON object as it is; all else is text, as the tool wrote it, under `output`. So is an object with a `$ref`,
+    which Gemini reads as a pointer to a part, and one with a number that Google would not keep."""
     try:
-        value = json_from(text)
+        value = json_from(text) if text[:1].isspace() or text[:1] == "{" else None
     except ValueError:
+        value = None
+    if not isinstance(value, dict) or _points(value) or with_long_numbers_as_text(text) != text:
         return {"output": text}
-    if isinstance(value, dict) and not _points(value):
-        return value
-    return {"output": text if isinstance(value, str) or _points(value) else value}
+    return value
 
 
 def _points(value: object) -> bool:
@@ -85,4 +135,4 @@ def _points(value: object) -> bool:
 
 def _unknown_result(message: Message, place: int) -> Exception:
     param = f"messages[{place}].tool_call_id"
-    return bad_request(f"No tool call before this message has the id {message.tool_call_id!r}.", param)  # C121
+    return bad_request(f"No tool call before this message has the id {message.tool_call_id!r}.", param)

@@ -1,4 +1,4 @@
-"""Tools a client declares, and which of them the model may use, in Gemini's words (conformance H)."""
+"""Tools a client declares, and which of them the model may use, in Gemini's words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,10 +6,12 @@ from typing import Any
 
 from gemini_proxy.dialects.openai_chat.extensions import Extensions
 from gemini_proxy.dialects.openai_chat.wire import ChatRequest, Function, Tool, bad_request
+from gemini_proxy.dialects.openai_errors import Unmet
 from gemini_proxy.gemini.family import Family
+from gemini_proxy.gemini.json_schema import readable
 from gemini_proxy.gemini.names import ToolNames
 
-# Tools that Google runs itself, by the names that clients give them (C154).
+# Tools that Google runs itself, by the names that clients give them.
 GOOGLE_TOOLS = {
     "google_search": "googleSearch",
     "web_search": "googleSearch",
@@ -39,12 +41,16 @@ class Tools:
     declarations: list[dict[str, Any]] = field(default_factory=list)
     of_google: dict[str, dict[str, Any]] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
-    unsupported: list[str] = field(default_factory=list)
+    unsupported: list[Unmet] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     @property
+    def mode(self) -> str:
+        return str(self.config.get("functionCallingConfig", {}).get("mode") or "AUTO")
+
+    @property
     def must_call(self) -> bool:
-        return bool(self.config.get("functionCallingConfig", {}).get("mode") == "ANY")
+        return self.mode == "ANY"
 
     def on_the_wire(self) -> list[dict[str, Any]]:
         functions = [{"functionDeclarations": self.declarations}] if self.declarations else []
@@ -57,25 +63,25 @@ def declared_names(chat: ChatRequest) -> list[str]:
 
 
 def tools_from(chat: ChatRequest, names: ToolNames, family: Family, search: bool, extensions: Extensions) -> Tools:
-    """Raises ProxyError 400 for a tool that Google has no counterpart of, and for names declared twice (C163)."""
+    """Raises ProxyError 400 for a tool that Google has no counterpart of, and for names declared twice."""
     tools = Tools(names)
     _declare_all(tools, chat)
     for place, native in enumerate(extensions.tools):
         _add_native(tools, native, f"google.tools[{place}]")
     choice, param = choice_from(chat)
-    if choice is not None and (chat.tools != [] or chat.functions):  # C156
+    if choice is not None and (chat.tools != [] or chat.functions):
         _choose(tools, choice, param)
     if search or chat.web_search_options is not None:
         tools.of_google["googleSearch"] = {}
     _mix(tools, family)
-    if extensions.stream_arguments and tools.declarations:  # C98
+    if extensions.stream_arguments and tools.declarations:
         tools.config.setdefault("functionCallingConfig", {})["streamFunctionCallArguments"] = True
     _remark(tools, chat)
     return tools
 
 
 def choice_from(chat: ChatRequest) -> tuple[Choice | None, str]:
-    """`tool_choice`, or `function_call` of the older form, in all their spellings (C157 to C160)."""
+    """`tool_choice`, or `function_call` of the older form, in all their spellings."""
     said, param = (
         (chat.tool_choice, "tool_choice") if chat.tool_choice is not None else (chat.function_call, "function_call")
     )
@@ -100,23 +106,25 @@ def _allowed(said: dict[str, Any], param: str) -> Choice:
             f"'{param}' of type 'allowed_tools' has a mode, auto or required, and a list of tools.", param
         )
     kinds = [tool.get("type") if isinstance(tool, dict) else None for tool in listed]
-    of_google = [GOOGLE_TOOLS[kind] for kind in kinds if isinstance(kind, str) and kind in GOOGLE_TOOLS]
+    kinds = [kind if isinstance(kind, str) else "" for kind in kinds]
+    of_google = [GOOGLE_TOOLS[kind] for kind in kinds if kind in GOOGLE_TOOLS]
     functions = [_name(tool, param) for tool, kind in zip(listed, kinds, strict=True) if kind not in GOOGLE_TOOLS]
     return Choice(MODES[mode], functions, of_google)
 
 
 def _choose(tools: Tools, choice: Choice, param: str) -> None:
     if not tools.declarations and not tools.of_google:
-        raise bad_request(f"'{param}' is only allowed when 'tools' are specified.", param)  # C162
+        raise bad_request(f"'{param}' is only allowed when 'tools' are specified.", param)
     wires = [_declared(name, tools, param) for name in choice.functions or []]
     if choice.functions is not None:
-        # Google restricts names only where it forces a call; else what is not allowed is not declared either (C159).
+        # Google restricts names only where it forces a call; else what is not allowed is not declared either.
         tools.declarations = [it for it in tools.declarations if it["name"] in wires]
     if choice.functions is not None or choice.mode == "NONE":
         tools.of_google = {name: it for name, it in tools.of_google.items() if name in choice.of_google}
     if not tools.declarations:
         if choice.mode == "ANY":
-            tools.unsupported.append(f"{param} cannot force a tool that Google runs itself")
+            fact = f"{param} cannot force a tool that Google runs itself"
+            tools.unsupported.append(Unmet(param, fact, "the model decides"))
         return
     tools.config["functionCallingConfig"] = {"mode": choice.mode}
     if choice.mode == "ANY" and wires:
@@ -128,7 +136,7 @@ def _mix(tools: Tools, family: Family) -> None:
         return
     if not family.mixes_search_and_functions:
         text = f"This model cannot use functions together with {', '.join(tools.of_google)}: leave one of them out."
-        raise bad_request(text, "tools", "unsupported_value")  # C155
+        raise bad_request(text, "tools", "unsupported_value")
     tools.config["includeServerSideToolInvocations"] = True
 
 
@@ -145,7 +153,7 @@ def _name(tool: object, param: str) -> str:
 def _declared(name: str, tools: Tools, param: str) -> str:
     wire = tools.names.to_wire(name)
     if not any(declaration["name"] == wire for declaration in tools.declarations):
-        raise bad_request(f"'{param}' names the function {name!r}, which 'tools' does not declare.", param)  # C160
+        raise bad_request(f"'{param}' names the function {name!r}, which 'tools' does not declare.", param)
     return wire
 
 
@@ -158,7 +166,8 @@ def _declare_all(tools: Tools, chat: ChatRequest) -> None:
             tools.of_google[_google_tool(tool, f"tools[{place}].type")] = {}
             for option, value in (tool.model_extra or {}).items():
                 if value not in (None, {}, []):
-                    tools.unsupported.append(f"tools[{place}].{option} cannot be asked of Google's {tool.type}")
+                    fact = f"tools[{place}].{option} cannot be asked of Google's {tool.type}"
+                    tools.unsupported.append(Unmet(f"tools[{place}].{option}", fact, "it was left out"))
     for place, function in enumerate(chat.functions or []):
         _declare(tools, function, known, f"functions[{place}].name")
 
@@ -171,8 +180,8 @@ def _declare(tools: Tools, function: Function, known: set[str], param: str) -> N
     declaration: dict[str, Any] = {"name": wire}
     if function.description:
         declaration["description"] = function.description
-    if function.parameters:  # C144
-        declaration["parametersJsonSchema"] = function.parameters
+    if function.parameters:
+        declaration["parametersJsonSchema"] = readable(function.parameters)
     tools.declarations.append(declaration)
 
 
@@ -186,7 +195,7 @@ def _google_tool(tool: Tool, param: str) -> str:
 
 
 def _add_native(tools: Tools, native: dict[str, Any], param: str) -> None:
-    """One of Google's own Tool objects, as its own OpenAI layer takes them (mapping B.2)."""
+    """One of Google's own Tool objects, as its own OpenAI layer takes them."""
     for name, options in native.items():
         if name not in NATIVE or not isinstance(options, dict):
             text = (
@@ -198,13 +207,15 @@ def _add_native(tools: Tools, native: dict[str, Any], param: str) -> None:
 
 def _remark(tools: Tools, chat: ChatRequest) -> None:
     if chat.parallel_tool_calls is False and tools.declarations:
-        tools.unsupported.append("parallel_tool_calls=false cannot be asked of Gemini; several calls may come at once")
-    if any(tool.function is not None and tool.function.strict for tool in chat.tools or []):  # C153
+        fact = "parallel_tool_calls=false cannot be asked of Gemini"
+        tools.unsupported.append(Unmet("parallel_tool_calls", fact, "several calls may come at once"))
+    if any(tool.function is not None and tool.function.strict for tool in chat.tools or []):
         tools.remarks.append("Gemini does not enforce strict: check the arguments of tool calls")
     tools.unsupported += _search_options(chat)
 
 
-def _search_options(chat: ChatRequest) -> Iterable[str]:
+def _search_options(chat: ChatRequest) -> Iterable[Unmet]:
     options = {name for name, value in (chat.web_search_options or {}).items() if value is not None}
     if options:
-        yield f"web_search_options.{', '.join(sorted(options))} cannot be asked of Google Search"
+        fact = f"web_search_options.{', '.join(sorted(options))} cannot be asked of Google Search"
+        yield Unmet("web_search_options", fact, "it was left out")

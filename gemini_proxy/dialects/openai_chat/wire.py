@@ -5,6 +5,7 @@ of the right type, and a JSON null means "not set".
 """
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -107,8 +108,20 @@ class StreamOptions(_Wire):
 
 
 class Reasoning(_Wire):
+    """OpenAI's `effort` and `summary`; the others are OpenRouter's."""
+
     effort: str | None = None
     summary: Any = None  # thoughts are told as Google sums them up, in one form
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    enabled: bool | None = None
+    exclude: bool | None = None
+
+
+class Thinking(_Wire):
+    """Anthropic's spelling, which LiteLLM sends to any server."""
+
+    type: str | None = None
+    budget_tokens: Annotated[int, Field(ge=0)] | None = None
 
 
 class JsonSchema(_Wire):
@@ -117,8 +130,18 @@ class JsonSchema(_Wire):
 
 
 class ResponseFormat(_Wire):
+    """`schema` beside the type is how the server of llama.cpp spells it."""
+
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+
+    @property
+    def wanted(self) -> dict[str, Any] | None:
+        """The schema that the answer has to match, None for any."""
+        if self.type == "text":
+            return None
+        return self.json_schema.schema_ if self.json_schema and self.json_schema.schema_ is not None else self.schema_
 
 
 class ChatRequest(_Wire):
@@ -147,6 +170,7 @@ class ChatRequest(_Wire):
     response_format: ResponseFormat | None = None
     reasoning_effort: str | None = None
     reasoning: Reasoning | None = None
+    thinking: Thinking | None = None
     modalities: list[str] | None = None
     audio: dict[str, Any] | None = None
     image_config: dict[str, Any] | None = None
@@ -162,7 +186,7 @@ def read(body: bytes) -> ChatRequest:
     try:
         document = json_from(body)
     except ValueError as error:
-        raise bad_request(f"The request body is not valid JSON: {error}.", None, "invalid_json") from error
+        raise bad_request(_not_json(body, str(error)), None, "invalid_json") from error
     if not isinstance(document, dict):
         raise bad_request("The request body must be a JSON object.", None, "invalid_json")
     try:
@@ -172,12 +196,31 @@ def read(body: bytes) -> ChatRequest:
         raise _refusal(max(problems, key=lambda problem: len(problem["loc"]))) from error  # of a union, the nearest
 
 
+def _not_json(body: bytes, problem: str) -> str:
+    if not body.strip():
+        return "The request body is empty. Send JSON."
+    if body.startswith(b"--") or re.match(rb"[\w.%+-]+=", body):
+        return "The request body is a form, not JSON. Send JSON with Content-Type: application/json."
+    what, _, where = problem.partition(" at line ")
+    return (
+        f"The request body is not valid JSON (line {where.replace(' column', ', column')}): {what}."
+        if where
+        else (f"The request body is not valid JSON: {problem}.")
+    )
+
+
 # Each escape of a JSON text is read as a whole, so that an escaped backslash hides none; then pairs, then single halves.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+_STRING = r'"(?:[^"\\]|\\.)*"?'  # the end is optional, so that a text without one is looked through once
+_STRINGS = re.compile(_STRING.encode(), re.DOTALL)
+_CONTROL = re.compile(rb"[\0-\x1f]")
+_TOKENS = re.compile(_STRING + r"|-?\d[\d.eE+-]*", re.DOTALL)
+_LONG_NUMBER = re.compile(r"\d[\d.]{15}|\d[eE][+-]?\d")
 
 
 def json_from(text: bytes | str) -> Any:
-    """What a JSON text says. Half an emoji, as clients make that cut texts by length, becomes U+FFFD (C183).
+    """What a JSON text says. Half an emoji, as clients make that cut texts by length, becomes U+FFFD; a line break
+    inside a string, as models write them, is one.
 
     Raises ValueError.
     """
@@ -185,24 +228,58 @@ def json_from(text: bytes | str) -> Any:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
         data = text.encode() if isinstance(text, str) else text
-        if rb"\u" not in data:
-            raise
-        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
+        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], data) if rb"\u" in data else data
+        whole = _STRINGS.sub(lambda found: _CONTROL.sub(lambda c: b"\\u%04x" % ord(c[0]), found[0]), whole)
         if whole == data:
             raise
         return from_json(whole, allow_inf_nan=False)
+
+
+def with_long_numbers_as_text(text: str) -> str:
+    """A JSON text in which numbers that Google would not keep are strings: it keeps each as a double, in which
+    9007199254740993 is 9007199254740992, and 1e400 nothing at all."""
+    return _TOKENS.sub(lambda found: _kept(found[0]), text) if _LONG_NUMBER.search(text) else text
+
+
+def _kept(token: str) -> str:
+    if token[0] == '"':
+        return token
+    try:
+        return token if Decimal(repr(float(token))) == Decimal(token) else f'"{token}"'
+    except (ValueError, ArithmeticError):  # no number: a reader of JSON will say so
+        return token
 
 
 def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:
     return ProxyError(400, code, message, param=param)
 
 
+# What pydantic calls a type -> what a person calls it.
+KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+}
+
+
 def _refusal(error: ErrorDetails) -> ProxyError:
-    param = _param(error["loc"])
+    param, given = _param(error["loc"]), error["input"]
     if error["type"] == "missing":
         return bad_request(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
-    shown = "" if isinstance(error["input"], dict | list | BaseModel) else f" Got {error['input']!r:.100}."
-    return bad_request(f"Invalid '{param}': {error['msg'].rstrip('.')}.{shown}", param)
+    if error["type"] in ("too_short", "string_too_short"):
+        advice = ": give at least one message" if param == "messages" else ""
+        return bad_request(f"'{param}' is empty{advice}.", param)
+    shown = "" if isinstance(given, dict | list | BaseModel) else f"{given!r:.100}"
+    if kind := KINDS.get(error["type"]):
+        named = f", not text ({shown})" if isinstance(given, str) else f", not {shown}" if shown else ""
+        return bad_request(f"'{param}' must be {kind}{named}.", param)
+    got = f" Got {shown}." if shown else ""
+    return bad_request(f"Invalid '{param}': {error['msg'].rstrip('.')}.{got}", param)
 
 
 def _param(location: tuple[Any, ...]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from gemini_proxy.dialects.openai_embeddings import wire
 from gemini_proxy.dialects.openai_embeddings.answer import EmbeddingsRenderer, Form
-from gemini_proxy.dialects.openai_errors import refusal
+from gemini_proxy.dialects.openai_errors import Unmet, refusal, refuse_unmet
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.gemini.embeddings import LARGEST_BATCH, BatchEmbedContentsRequest, EmbedContentRequest
@@ -45,14 +45,11 @@ class OpenAIEmbeddings:
         return refusal(error)
 
     def _warnings(self, asked: wire.EmbeddingsRequest) -> list[str]:
-        unknown = [f"{name} is not supported and was ignored" for name in asked.model_extra or {}]
-        unknown += [
-            f"google.{name} is not supported and was ignored"
-            for name in (asked.google and asked.google.model_extra) or {}
-        ]
-        if unknown and self._unsupported == "error":
-            raise wire.bad_request("; ".join(unknown), None, "unsupported_parameter")
-        return unknown if self._unsupported == "warn" else []
+        unmet = [Unmet(name) for name in asked.model_extra or {}]
+        unmet += [Unmet(f"google.{name}") for name in (asked.google and asked.google.model_extra) or {}]
+        if unmet and self._unsupported == "error":
+            raise refuse_unmet(unmet)
+        return [one.warning for one in unmet] if self._unsupported == "warn" else []
 
 
 def model_from(name: str, aliases: Mapping[str, str]) -> str:

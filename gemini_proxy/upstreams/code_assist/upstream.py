@@ -7,6 +7,7 @@ from dataclasses import replace
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
 from gemini_proxy.gemini import repair
+from gemini_proxy.gemini.inline import MB, MediaLimits
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.upstreams.code_assist import eligibility, envelope, status
@@ -22,6 +23,8 @@ ACCEPT = {"generateContent": "application/json", "streamGenerateContent": "*/*"}
 class CodeAssist:
     """`endpoint` is scheme and host; `project` is the configured one, which goes before the one in the sign-in."""
 
+    media = MediaLimits(total=20 * MB, pdf=20 * MB)
+
     def __init__(self, endpoint: str, tokens: TokenSource, project: str = "", agent: str = "") -> None:
         self._endpoint = endpoint
         self._tokens = tokens
@@ -34,6 +37,7 @@ class CodeAssist:
             raise eligibility.not_here(ask.method)
         if "cachedContent" in ask.request:
             raise eligibility.not_here("cachedContent")
+        self.media.check(ask.request)
         token = await self._tokens.token()
         project = self._project or token.project_id
         if not project:
@@ -58,8 +62,8 @@ class CodeAssist:
             self._tokens.note(None)
         return chunk
 
-    def refuse(self, status_code: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
-        return self._noted(status.refuse(status_code, body))
+    def refuse(self, status_code: int, headers: Mapping[str, str], body: bytes, model: str = "") -> ProxyError:
+        return self._noted(status.refuse(status_code, body, model))
 
     async def second_try(self, ask: Ask, sent: HttpRequest, status_code: int, body: bytes) -> HttpRequest | None:
         """For a token that Google refuses though it looks valid (C212), and for a signature that it does not take."""

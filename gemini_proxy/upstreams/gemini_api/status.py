@@ -4,6 +4,7 @@ import re
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.gemini import status
+from gemini_proxy.gemini.models import MODELS, not_found
 from gemini_proxy.gemini.status import Status
 
 KEYS = "https://aistudio.google.com/apikey"
@@ -54,7 +55,7 @@ def key_required() -> ProxyError:
     return ProxyError(401, "google_api_key_required", REQUIRED, retry=False)
 
 
-def error_from(said: Status) -> ProxyError:
+def error_from(said: Status, model: str = "") -> ProxyError:
     said = Status(said.http, said.code, hidden(said.message), said.details)
     row = next((row for words, row in WORDS if words in said.message), None) or REASONS.get(said.reason)
     if row is not None and said.http in (400, 401, 403):
@@ -63,6 +64,7 @@ def error_from(said: Status) -> ProxyError:
     if said.http == 401:  # such as a token in place of a key
         return ProxyError(401, "invalid_google_api_key", f"{said.message} {CHECK}", retry=False)
     if said.http == 404:
-        text = f"Google does not serve this model with this key, or it does not exist: {said.message}"
+        what = not_found(model, MODELS, "this key") if model else "Google does not know this model."
+        text = f"{what} Google says: {said.message}"
         return ProxyError(404, said.code, text, param="model", retry=False)
     return status.error_from(said)

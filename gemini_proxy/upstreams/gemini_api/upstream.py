@@ -10,6 +10,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
 from gemini_proxy.gemini import chunk, repair
 from gemini_proxy.gemini import status as google_status
+from gemini_proxy.gemini.inline import MB, MediaLimits
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.upstreams.gemini_api import request, status
 from gemini_proxy.user_agent import user_agent
@@ -19,6 +20,8 @@ VERSION = "/v1beta"
 
 class GeminiApi:
     """`endpoint` is scheme and host. A key that came with a request is used for that request and goes with it."""
+
+    media = MediaLimits(total=100 * MB, pdf=50 * MB, links=True)
 
     def __init__(self, endpoint: str, key: str, agent: str = "", client_keys: bool = False) -> None:
         self._endpoint = endpoint
@@ -33,6 +36,7 @@ class GeminiApi:
         return bool(self._key)
 
     async def encode(self, ask: Ask) -> HttpRequest:
+        self.media.check(ask.request)
         target = f"/models/{quote(ask.model, safe='')}:{ask.method}{'?alt=sse' if ask.stream else ''}"
         body, warnings = request.known(ask.request)
         ask.warnings.extend(warning for warning in warnings if warning not in ask.warnings)
@@ -55,8 +59,8 @@ class GeminiApi:
         self._refused = None
         return chunk.response_from(document)
 
-    def refuse(self, status_code: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
-        error = status.error_from(google_status.read(status_code, body))
+    def refuse(self, status_code: int, headers: Mapping[str, str], body: bytes, model: str = "") -> ProxyError:
+        error = status.error_from(google_status.read(status_code, body), model)
         if error.code in status.STANDING and not self._client_keys:  # else it may be a client's own key
             self._refused = error
         return error

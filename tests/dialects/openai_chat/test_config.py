@@ -1,4 +1,4 @@
-"""Parameters: conformance J and mapping B.1, through the door; see also test_request.py."""
+"""Parameters, through the door; see also test_request.py."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import pytest
 from tests.exchanges import HI, asked, function, refused, told, whole
 from tests.exchanges import text as words
 
-OLD, NEW, NEWEST, PRO = "gemini-2.5-flash", "gemini-3-pro-preview", "gemini-3-flash", "gemini-2.5-pro"
+OLD, NEW, NEWEST, PRO = "gemini-2.5-flash", "gemini-3-pro-preview", "gemini-3.7-flash", "gemini-2.5-pro"
+ANCIENT = "gemini-2.0-flash"
 LITE = "gemini-2.5-flash-lite"
 
 
@@ -15,7 +16,7 @@ def config(**chat: Any) -> Any:
     return asked(**chat).get("generationConfig", {})
 
 
-# Mapping B.1: a column a row, from none to max; "!" is a warning, and thoughts off.
+# A column a row, from none to max; "!" is a warning, and thoughts off.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 TABLE: dict[str, tuple[str | int, ...]] = {
     PRO: ("128!", 1024, 1024, 8192, 24576, 32768, 32768),
@@ -23,7 +24,7 @@ TABLE: dict[str, tuple[str | int, ...]] = {
     LITE: (0, 1024, 1024, 8192, 24576, 24576, 24576),
     NEW: ("LOW!", "LOW", "LOW", "HIGH", "HIGH", "HIGH", "HIGH"),
     "gemini-3.1-pro-preview": ("LOW!", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
-    NEWEST: ("MINIMAL!", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
+    NEWEST: ("LOW!", "LOW", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
 }
 
 
@@ -51,7 +52,50 @@ def test_effort_and_thinking_config_c201() -> None:
     assert refused(reasoning={"effort": "low"}, reasoning_effort="high").param == "reasoning_effort"
     assert config(reasoning={"effort": "low"}, reasoning_effort="low")["thinkingConfig"]["thinkingBudget"] == 1024
     assert config(reasoning={}, **own)["thinkingConfig"] == {"thinkingBudget": 5}
-    assert "reasoning.max_tokens" in told(reasoning={"max_tokens": 7})
+    assert refused(thinking={"budget_tokens": 7}, **own).param == "thinking.budget_tokens"
+
+
+# How OpenRouter's and LiteLLM's clients say what to think, and what Gemini 2.5 Pro is told.
+SPELLINGS: list[Any] = [
+    pytest.param({"reasoning": {"max_tokens": 4096}}, {"includeThoughts": True, "thinkingBudget": 4096}, id="tokens"),
+    pytest.param(
+        {"thinking": {"type": "enabled", "budget_tokens": 4096}},
+        {"includeThoughts": True, "thinkingBudget": 4096},
+        id="budget",
+    ),
+    pytest.param({"reasoning": {"enabled": True}}, {"includeThoughts": True}, id="on"),
+    pytest.param({"thinking": {"type": "enabled"}}, {"includeThoughts": True}, id="thinking-on"),
+    pytest.param(
+        {"reasoning": {"effort": "low", "exclude": True}},
+        {"includeThoughts": False, "thinkingBudget": 1024},
+        id="unseen",
+    ),
+    pytest.param({"reasoning": {"exclude": True}}, {"includeThoughts": False}, id="unseen-by-itself"),
+    pytest.param({"usage": {"include": True}}, {"includeThoughts": True}, id="usage-is-told-anyway"),
+]
+
+
+@pytest.mark.parametrize(("chat", "wire"), SPELLINGS)
+def test_other_spellings_of_thinking(chat: dict[str, Any], wire: Any) -> None:
+    assert config(model=PRO, **chat)["thinkingConfig"] == wire
+    assert told(model=PRO, **chat) == ""
+
+
+@pytest.mark.parametrize("chat", [{"reasoning": {"enabled": False}}, {"thinking": {"type": "disabled"}}])
+def test_thinking_can_be_switched_off_in_every_spelling(chat: dict[str, Any]) -> None:
+    assert config(model=OLD, **chat)["thinkingConfig"] == {"thinkingBudget": 0}
+    assert config(model=NEW, **chat)["thinkingConfig"] == {"includeThoughts": False, "thinkingLevel": "LOW"}
+
+
+def test_thinking_can_be_switched_on_where_it_is_off() -> None:
+    assert config(model=LITE, reasoning={"enabled": True})["thinkingConfig"]["thinkingBudget"] == 8192
+    assert "thinkingConfig" not in config(model=LITE, reasoning={"exclude": True})
+
+
+def test_two_members_that_say_different_things() -> None:
+    error = refused(reasoning={"max_tokens": 5}, thinking={"budget_tokens": 6})
+    assert (error.status, error.param) == (400, "reasoning.max_tokens")
+    assert refused(reasoning={"max_tokens": -1}).param == "reasoning.max_tokens"
 
 
 THINKING: list[Any] = [
@@ -113,9 +157,13 @@ def test_a_small_limit_leaves_room_for_the_answer(
 
 SAMPLING: list[Any] = [
     pytest.param(
-        {"frequency_penalty": 1, "presence_penalty": -2}, {"frequencyPenalty": 1, "presencePenalty": -2}, id="C193"
+        {"model": ANCIENT, "frequency_penalty": 1, "presence_penalty": -2},
+        {"frequencyPenalty": 1, "presencePenalty": -2},
+        id="penalties",
     ),
-    pytest.param({"frequency_penalty": 2}, {"frequencyPenalty": 1.99}, id="C193-google-s-range-ends-below"),
+    pytest.param(
+        {"model": ANCIENT, "frequency_penalty": 2}, {"frequencyPenalty": 1.99}, id="penalties-google-s-range-ends-below"
+    ),
     pytest.param({"seed": -1}, {"seed": 2**31 - 1}, id="C193-negative-seed"),
     pytest.param({"seed": 2**40 + 5}, {"seed": 5}, id="C193-long-seed"),
     pytest.param({"top_k": 40}, {"topK": 40}, id="top_k"),
@@ -147,11 +195,12 @@ def test_values(chat: dict[str, Any], values: dict[str, Any]) -> None:
     assert told(**chat) == ""
 
 
-def test_penalties_on_a_model_that_refuses_them_c193() -> None:
-    chat = {"model": NEWEST, "frequency_penalty": 0.5, "presence_penalty": 0}
+@pytest.mark.parametrize("model", [OLD, PRO, NEW, NEWEST])
+def test_penalties_on_a_model_that_refuses_them(model: str) -> None:
+    chat = {"model": model, "frequency_penalty": 0.5, "presence_penalty": 0}
     assert set(config(**chat)) == {"thinkingConfig"}
-    assert "penalties" in told(**chat)
-    assert told(model=NEWEST, frequency_penalty=0, presence_penalty=0) == ""
+    assert told(**chat) == "this model refuses frequency_penalty; it was left out"
+    assert told(model=model, frequency_penalty=0, presence_penalty=0) == ""
 
 
 def test_a_low_temperature_on_new_models() -> None:
@@ -214,11 +263,21 @@ def test_response_format(chat: dict[str, Any], schemas: set[str] | None) -> None
     assert told(**chat) == ""
 
 
-@pytest.mark.parametrize("tool", [function("f"), {"type": "google_search"}])
-def test_response_format_with_tools_c199(tool: Any) -> None:
-    assert refused(tools=[tool], **form(POINT)).param == "response_format"
-    assert "responseSchema" in config(model=NEW, tools=[tool], **form(POINT))
+def test_response_format_with_tools_of_google() -> None:
+    search = {"type": "google_search"}
+    assert refused(tools=[search], **form(POINT)).param == "response_format"
+    for tool in (search, function("f")):
+        assert "responseSchema" in config(model=NEW, tools=[tool], **form(POINT))
     assert "responseSchema" in config(tools=[], **form(POINT))
+
+
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_a_schema_beside_the_type(kind: str) -> None:
+    beside = {"response_format": {"type": kind, "schema": POINT}}
+    assert config(**beside) == config(**form(POINT))
+    answer = whole(words('{"x": "1"}', finishReason="STOP", usage={"totalTokenCount": 1}), **beside)
+    assert "does not match the schema" in answer.headers["x-gemini-proxy-warnings"]
+    assert "response_format.grammar" in told(response_format={"type": kind, "schema": POINT, "grammar": "x"})
 
 
 ANSWERS: list[Any] = [

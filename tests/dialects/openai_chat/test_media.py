@@ -1,19 +1,16 @@
-"""Media in content parts: mapping B.3, C165 to C182."""
+"""Media in content parts."""
 
 import base64
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gemini_proxy.dialects.openai_chat.media import (
-    MAX_INLINE,
     RemoteUrl,
-    check_inline_size,
     detail,
     inline,
-    inline_size,
     media_part,
     normalised,
 )
@@ -78,8 +75,8 @@ ROWS = [
     pytest.param(image(f"data:;base64,{PNG64}"), blob("image/png"), id="C168-no-type"),
     pytest.param(image(f"data:base64,{PNG64}"), blob("image/png"), id="C168-no-type-no-semicolon"),
     pytest.param(image(f"data:application/octet-stream;base64,{PNG64}"), blob("image/png"), id="C168-octet-stream"),
-    pytest.param(image(f"data:;base64,{PNG64}", format="webp"), blob("image/webp"), id="C168-format-helps"),
-    pytest.param(image(f"data:image/jpg;base64,{PNG64}"), blob("image/jpeg"), id="C169-jpg"),
+    pytest.param(image("data:;base64,AAAA", format="webp"), blob("image/webp", "AAAA"), id="C168-format-helps"),
+    pytest.param(image("data:image/jpg;base64,AAAA"), blob("image/jpeg", "AAAA"), id="C169-jpg"),
     pytest.param(
         image("https://example.com/a.png"),
         RemoteUrl("https://example.com/a.png", "image", f"{PARAM}.image_url.url"),
@@ -166,7 +163,7 @@ ROWS = [
     ),
     pytest.param(
         video("https://example.com/a.mp4", fps=1),
-        RemoteUrl("https://example.com/a.mp4", "video", f"{PARAM}.video_url.url", {"fps": 1}),
+        RemoteUrl("https://example.com/a.mp4", "video", f"{PARAM}.video_url.url", "", {"fps": 1}),
         id="C180-remote",
     ),
     pytest.param(
@@ -190,9 +187,9 @@ REFUSALS = [
     pytest.param(image("data:image/png;base64,"), "image_url.url", "no data", id="C167-empty"),
     pytest.param(image("data:image/png;base64"), "image_url.url", "comma", id="C165-no-comma"),
     pytest.param(image("data:;base64,AAAA"), "image_url.url", "type", id="C168-cannot-tell"),
-    pytest.param(image(f"data:image/svg+xml;base64,{PNG64}"), "image_url.url", "image/svg", id="C170-svg"),
-    pytest.param(image(f"data:image/bmp;base64,{PNG64}"), "image_url.url", "image/bmp", id="C170-bmp"),
-    pytest.param(image(f"data:image/tiff;base64,{PNG64}"), "image_url.url", "image/tiff", id="C170-tiff"),
+    pytest.param(image("data:image/svg+xml;base64,AAAA"), "image_url.url", "image/svg", id="C170-svg"),
+    pytest.param(image("data:image/bmp;base64,AAAA"), "image_url.url", "image/bmp", id="C170-bmp"),
+    pytest.param(image("data:image/tiff;base64,AAAA"), "image_url.url", "image/tiff", id="C170-tiff"),
     pytest.param(image(f"data:;base64,{coded(b'BM12')}"), "image_url.url", "image/bmp", id="C170-sniffed"),
     pytest.param(image(f"data:application/zip;base64,{PNG64}"), "image_url.url", "application/zip", id="C170-zip"),
     pytest.param(image("file:///etc/passwd"), "image_url.url", "data URI", id="C171-file"),
@@ -268,26 +265,87 @@ def test_detail(part: dict[str, Any], expected: str | None) -> None:
 
 
 def test_what_was_fetched_c171() -> None:
-    assert inline(PNG, "image/jpg; charset=x") == blob("image/jpeg")
+    assert inline(b"?", "image/jpg; charset=x") == blob("image/jpeg", "Pw==")
     assert inline(PNG, "") == blob("image/png")
     with pytest.raises(ProxyError, match="image/tiff"):
-        inline(PNG, "image/tiff")
-    remote = RemoteUrl("https://example.com", "video", "messages[0].content[0].video_url.url", {"fps": 1})
+        inline(b"?", "image/tiff")
+    remote = RemoteUrl("https://example.com", "video", "messages[0].content[0].video_url.url", "", {"fps": 1})
     assert remote.part(PNG, "video/mp4") == {**blob("video/mp4"), "videoMetadata": {"fps": 1}}
     with pytest.raises(ProxyError) as caught:
         remote.part(PNG, "application/zip")
     assert caught.value.param == remote.param
 
 
-def test_too_much_media_c182() -> None:
-    half: Part = blob("image/png", "A" * (MAX_INLINE // 2 // 3 * 4))
-    inner: Part = {"functionResponse": {"parts": [half]}}
-    text: Part = {"text": "x"}
-    assert inline_size([text, half, inner]) <= MAX_INLINE
-    check_inline_size([text, half, inner])
-    with pytest.raises(ProxyError, match=r"20\.0 MB; Gemini takes 20 MB") as caught:
-        check_inline_size([half, inner, blob("image/png", "A" * 8)])
-    assert (caught.value.status, caught.value.code) == (400, "request_too_large")
+PICTURES: list[Any] = [
+    ("image/jpeg", b"RIFF\x1a\x00\x00\x00WEBPVP8L", "image/webp"),
+    ("image/jpeg", b"\x89PNG\r\n\x1a\n", "image/png"),
+    ("image/svg+xml", b"\xff\xd8\xff\xe0", "image/jpeg"),
+    ("image/avif", b"\0\0\0\x1cftypmif1", "image/avif"),  # others share these bytes
+    ("image/jpeg", b"who knows", "image/jpeg"),
+    ("audio/mp4", b"\0\0\0\x1cftypmp42", "audio/mp4"),
+    ("application/pdf", b"\x89PNG\r\n\x1a\n", "application/pdf"),
+]
+
+
+@pytest.mark.parametrize(("given", "head", "mime"), PICTURES)
+def test_the_bytes_of_a_picture_tell_its_type(given: str, head: bytes, mime: str) -> None:
+    data = coded(head + bytes(60))
+    assert media_part(image(f"data:{given};base64,{data}"), PARAM) == blob(mime, data)
+
+
+def test_a_picture_of_a_kind_that_gemini_cannot_read_whatever_it_calls_itself() -> None:
+    with pytest.raises(ProxyError, match="image/bmp"):
+        media_part(image(f"data:image/png;base64,{coded(b'BM' + bytes(60))}"), PARAM)
+
+
+LINKS: list[Any] = [
+    ("https://example.com/a.png", "image/png"),
+    ("https://example.com/a.JPG?size=2#top", "image/jpeg"),
+    ("https://example.com/picture", None),
+    ("https://example.com:443/x.webp", "image/webp"),
+    ("https://8.8.8.8/a.png", "image/png"),
+    ("https://[2001:4860:4860::8888]/a.png", "image/png"),
+]
+
+
+@pytest.mark.parametrize(("url", "mime"), LINKS)
+def test_a_public_address_can_go_as_it_is(url: str, mime: str | None) -> None:
+    found = media_part(image(url), PARAM)
+    assert isinstance(found, RemoteUrl)
+    assert found.link() == {"fileData": {**({"mimeType": mime} if mime else {}), "fileUri": url}}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/a.png",
+        "https://localhost/a.png",
+        "https://router/a.png",
+        "https://nas.local/a.png",
+        "https://metadata.google.internal/a",
+        "https://10.0.0.1/a.png",
+        "https://127.1/a.png",
+        "https://0x7f.1/a.png",
+        "https://[::1]/a.png",
+        "https://[fd00::1]/a.png",
+        "https://user:secret@example.com/a.png",
+        "https://example.com:8443/a.png",
+        "https://[::1/a.png",
+    ],
+)
+def test_an_address_that_only_somebody_near_may_know_goes_to_nobody(url: str) -> None:
+    found = media_part(image(url), PARAM)
+    assert isinstance(found, RemoteUrl)
+    assert found.link() is None
+
+
+def test_a_link_says_what_the_client_says() -> None:
+    found = media_part({"type": "video_url", "video_url": {"url": "https://e.org/v", "format": "mp4", "fps": 2}}, PARAM)
+    assert isinstance(found, RemoteUrl)
+    link = {"mimeType": "video/mp4", "fileUri": "https://e.org/v"}
+    assert found.link() == {"fileData": link, "videoMetadata": {"fps": 2}}
+    with pytest.raises(ProxyError, match="svg"):
+        cast(RemoteUrl, media_part(image("https://example.com/a.svg"), PARAM)).link()
 
 
 def test_standard_base64_is_not_copied() -> None:

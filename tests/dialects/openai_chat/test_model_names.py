@@ -1,4 +1,4 @@
-"""What clients call a model: C207 and mapping B.2."""
+"""What clients call a model."""
 
 import pytest
 
@@ -38,6 +38,19 @@ def test_names(name: str, expected: ModelName) -> None:
 @pytest.mark.parametrize("name", ["", "models/", "-search", "google/:low"])
 def test_no_name_c207(name: str) -> None:
     assert (refused(model=name).status, refused(model=name).param) == (400, "model")
+
+
+@pytest.mark.parametrize("name", ["gemini-2.5-flash:lo", "x:low:x", "x:", ":"])
+def test_an_unknown_suffix(name: str) -> None:
+    error = refused(model=name)
+    assert (error.status, error.param) == (400, "model")
+    assert "Unknown suffix" in error.message
+    assert ":minimal, :low, :medium, :high, -search" in error.message
+    assert model_name_from(name, {name: "x"}) == ModelName("x")  # an operator may call a model so
+
+
+def test_a_very_long_name() -> None:
+    assert refused(model="-search" * 100_000).param == "model"
 
 
 def test_suffixes_through_the_door_c207() -> None:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.http import ClientRequest
 from gemini_proxy.upstreams.code_assist.envelope import wrap
 from tests.exchanges import HI, asked, chat_ask, chat_request, refused
@@ -160,6 +162,56 @@ def test_stream_c195(stream: bool | None, method: str) -> None:
 def test_fields_that_are_not_honoured_are_told_c204() -> None:
     ask = chat_ask(chat_request(frobnicate=1, user="ann", store=True, metadata={"a": "b"}, verbosity=None))
     assert ask.warnings == ["frobnicate is not supported and was ignored"]
+
+
+WORDS: list[Any] = [
+    (b"", "empty"),
+    (b"hello", "line 1, column 1"),
+    (b'{"model": "m",\n "messages": x}', "line 2, column 14"),
+    (b"model=m&messages=x", "Content-Type: application/json"),
+    (b"--frontier\r\nContent-Disposition: form-data", "Content-Type: application/json"),
+    (b'{"model": "m", "messages": []}', "'messages' is empty: give at least one message."),
+    (b'{"model": "m", "messages": "x"}', "'messages' must be a list, not text ('x')."),
+    (b'{"model": "m", "messages": [{"role": "user"}], "max_tokens": "100"}', "a whole number, not text ('100')."),
+    (b'{"model": "m", "messages": [{"role": "user"}], "max_tokens": 1.5}', "a whole number, not 1.5."),
+    (b'{"model": "m", "messages": [{"role": "user"}], "stream": "true"}', "true or false, not text ('true')."),
+    (b'{"model": "m", "messages": [{"role": "user"}], "tools": [1]}', "'tools[0]' must be an object, not 1."),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), WORDS, ids=range(len(WORDS)))
+def test_what_is_wrong_is_said_in_plain_words(body: bytes, words: str) -> None:
+    with pytest.raises(ProxyError) as caught:
+        chat_ask(ClientRequest("POST", "/v1/chat/completions", {}, body))
+    assert caught.value.status == 400
+    assert words in caught.value.message
+
+
+UNMET: list[Any] = [
+    ({"logit_bias": {"1": 1}}, "logit_bias", "Gemini has no logit_bias. Leave it out, or", "have it ignored."),
+    ({"frequency_penalty": 1}, "frequency_penalty", "This model refuses frequency_penalty. Leave it out", "a warning."),
+    ({"a": 1, "b": 1}, "a", "Gemini has no a; Gemini has no b. Leave them out", "have them ignored."),
+    ({"reasoning": {"what": 1}}, "reasoning.what", "Gemini has no reasoning.what.", "ignored."),
+    (
+        {"model": "gemini-3.7-flash", "reasoning_effort": "none"},
+        "reasoning_effort",
+        "This model cannot stop thinking",
+        ".",
+    ),
+]
+
+
+@pytest.mark.parametrize(("chat", "param", "start", "end"), UNMET)
+def test_a_refusal_in_place_of_a_warning_does_not_say_that_it_was_ignored(
+    chat: dict[str, Any], param: str, start: str, end: str
+) -> None:
+    with pytest.raises(ProxyError) as caught:
+        chat_ask(chat_request(**chat), OpenAIChat(SignatureMemory(None), {}, "error"))
+    assert (caught.value.status, caught.value.code, caught.value.param) == (400, "unsupported_parameter", param)
+    assert caught.value.message.startswith(start)
+    assert caught.value.message.endswith(end)
+    assert "was ignored" not in caught.value.message
+    assert "GEMINI_UNSUPPORTED=warn" in caught.value.message
 
 
 def test_what_clients_echo_back_is_accepted() -> None:

@@ -249,6 +249,7 @@ RECURSIVE = {
     "properties": {"c": {"$ref": "#/$defs/n"}},
     "$defs": {"n": {"items": {"$ref": "#/$defs/n"}}},
 }
+# See also the tests of gemini/json_schema.py.
 SCHEMAS = [
     ("C144-bare-object", {"type": "object"}),
     (
@@ -262,11 +263,11 @@ SCHEMAS = [
     ),
     (
         "C148",
-        {"type": "object", "properties": {"a": {"$ref": "#/definitions/a"}}, "definitions": {"a": {"type": "string"}}},
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": "string"}}},
     ),
     ("C149", RECURSIVE),
     ("C150", {"type": "object", "properties": {"a": {"type": ["string", "null"]}, "b": {"anyOf": [{}, {}]}}}),
-    ("C151", {"type": "object", "properties": {"a": {"enum": [1, "x", None, ""]}}}),
+    ("C151", {"type": "object", "properties": {"a": {"type": "string", "enum": [1, "x", None, ""]}}}),
     ("C152", {"type": "object", "properties": {"a": {"type": "array"}, "b": {"prefixItems": [{}, {}]}}}),
 ]
 
@@ -274,6 +275,23 @@ SCHEMAS = [
 @pytest.mark.parametrize("schema", [pytest.param(schema, id=row) for row, schema in SCHEMAS])
 def test_a_schema_goes_to_gemini_as_it_is(schema: dict[str, Any]) -> None:
     assert declarations(tools=[function("f", parameters=schema)]) == [{"name": "f", "parametersJsonSchema": schema}]
+
+
+def test_a_schema_in_words_that_gemini_knows() -> None:
+    kind = {"type": "object", "properties": {"kind": {"const": "step"}}}
+    declared = declarations(tools=[function("f", parameters=kind)], functions=[{"name": "g", "parameters": kind}])
+    for declaration in declared:
+        properties = declaration["parametersJsonSchema"]["properties"]
+        assert properties == {"kind": {"enum": ["step"], "type": "string"}}
+    assert kind["properties"] == {"kind": {"const": "step"}}
+
+
+@pytest.mark.parametrize("kind", [[], {}, 5, None])
+def test_an_allowed_tool_of_an_odd_type(kind: Any) -> None:
+    allowed = {"mode": "auto", "tools": [{"type": kind, "function": {"name": "f"}}]}
+    assert (
+        len(declarations(tools=[function("f"), function("g")], tool_choice={"type": "allowed_tools", **allowed})) == 1
+    )
 
 
 def test_strict_is_a_warning_c153() -> None:

@@ -117,8 +117,9 @@ def test_what_is_not_known() -> None:
         "google.odder is not supported and was ignored",
     ]
     assert read(OpenAIEmbeddings({}, "ignore"), odd=1).warnings == []
-    with pytest.raises(ProxyError, match="odd is not supported"):
+    with pytest.raises(ProxyError, match=r"Gemini has no odd\. Leave it out, or set GEMINI_UNSUPPORTED=warn") as raised:
         read(OpenAIEmbeddings({}, "error"), odd=1)
+    assert (raised.value.status, raised.value.param) == (400, "odd")
 
 
 def test_both_formats_say_the_same() -> None:
