@@ -156,3 +156,8 @@ def test_bytes_are_checked() -> None:
     error = refused("Part", {"inlineData": {"mimeType": "image/png", "data": "not base64!"}})
     assert error.message.startswith("Invalid value at 'inline_data.data' (TYPE_BYTES), Base64 decoding failed")
     assert "TYPE_BYTES" in refused("Part", {"thoughtSignature": 5}).message
+
+
+def test_types_of_a_schema_are_read_in_lower_case_too() -> None:
+    found = read("GenerationConfig", b'{"responseSchema": {"type": "object", "properties": {"a": {"type": "STRING"}}}}')
+    assert found["responseSchema"] == {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}

@@ -250,3 +250,31 @@ def test_speech() -> None:
     answer = body_of(ask(google(), path, {**HI, "generationConfig": {"responseModalities": ["AUDIO"]}}))
     assert answer["candidates"][0]["content"]["parts"][0]["inlineData"]["mimeType"].startswith("audio/L16")
     assert refusal(ask(google(), path, HI))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("uri", "taken"),
+    [("https://example.com/a.png", True), ("http://example.com/a.png", False), ("gs://bucket/a.png", False)],
+)
+def test_addresses_that_it_fetches(uri: str, taken: bool) -> None:
+    reply = ask(google(), f"{FLASH}:generateContent", {"contents": [user({"fileData": {"fileUri": uri}})]})
+    assert reply.status == (200 if taken else 400)
+    assert taken or refusal(reply) == (400, f"Invalid or unsupported file uri: {uri}")
+
+
+def test_what_gemma_and_speech_models_refuse() -> None:
+    body = {**HI, "systemInstruction": user("be brief")}
+    gemma = "/v1beta/models/gemma-3n-e4b-it:generateContent"
+    assert refusal(ask(google(), gemma, body)) == (400, "Developer instruction is not enabled for this model.")
+    assert ask(google(), gemma, {**HI, "generationConfig": {"frequencyPenalty": 0.5}}).status == 200
+    speech = "/v1beta/models/gemini-3.1-flash-tts-preview:generateContent"
+    config: dict[str, Any] = {"responseModalities": ["AUDIO"]}
+    assert ask(google(), speech, {**HI, "generationConfig": config}).status == 200
+    for thinking, text in (
+        ({"thinkingLevel": "LOW"}, "level is not supported"),
+        ({"includeThoughts": True}, "not enabled"),
+    ):
+        status, words = refusal(
+            ask(google(), speech, {**HI, "generationConfig": {**config, "thinkingConfig": thinking}})
+        )
+        assert (status, text in words) == (400, True)

@@ -321,3 +321,41 @@ def test_an_issued_signature_is_taken_back_by_another_emulator() -> None:
     assert "/" in parts[0]["thoughtSignature"]
     back = {"functionResponse": {"name": "f", "id": parts[0]["functionCall"]["id"], "response": {}}}
     unary(google(), envelope(asked, model(*parts), user(back), model=FLASH_3, tools=functions("f")))
+
+
+def with_ids(*ids: str) -> list[Any]:
+    calls = [{"functionCall": {"name": "f", "args": {}, "id": call_id}} for call_id in ids]
+    results = [{"functionResponse": {"name": "f", "response": {}, "id": call_id}} for call_id in ids]
+    return [user("a"), model(*calls), user(*results)]
+
+
+def test_ids_of_parallel_calls_differ() -> None:
+    unary(google(), envelope(*with_ids("1", "2")))
+    refused(envelope(*with_ids("1", "1")), "ids of function calls are unique")
+
+
+@pytest.mark.parametrize(
+    ("uri", "taken"),
+    [
+        ("gs://bucket/a.png", True),
+        ("https://www.youtube.com/watch?v=x", True),
+        ("https://generativelanguage.googleapis.com/v1beta/files/abc", True),
+        ("https://example.com/a.png", False),
+        ("http://example.com/a.png", False),
+    ],
+)
+def test_addresses_that_code_assist_reads(uri: str, taken: bool) -> None:
+    asked = envelope(user({"fileData": {"fileUri": uri}}))
+    if taken:
+        unary(google(), asked)
+    else:
+        refused(asked, f"Invalid or unsupported file uri: {uri}")
+
+
+def test_media_that_are_too_large() -> None:
+    half = {"inlineData": {"mimeType": "image/png", "data": "A" * (10 * 2**20 // 3 * 4)}}
+    unary(google(), envelope(user(half, half)))
+    refused(
+        envelope(user(half, half), user({"inlineData": {"mimeType": "image/png", "data": "AAAAAAAA"}})),
+        "exceeds the limit",
+    )

@@ -74,9 +74,9 @@ def test_what_google_is_sent(http: httpx.Client, google: Emulator, key: str) -> 
 
 
 def test_a_model_s_name_cannot_leave_its_place(http: httpx.Client, google: Emulator) -> None:
-    answer = http.post(CHAT, json={"model": "../../v1internal:loadCodeAssist?x#", "messages": HI})
+    answer = http.post(CHAT, json={"model": "../../v1internal?x#", "messages": HI})
     assert answer.status_code == 404
-    assert google.requests[-1].path.startswith("/v1beta/models/../../v1internal:loadCodeAssist?x#")  # it was quoted
+    assert google.requests[-1].path.startswith("/v1beta/models/../../v1internal?x#")  # it was quoted
 
 
 def test_without_a_network(tmp_path: Path, key: str) -> None:
@@ -277,6 +277,36 @@ def test_openai_parse(openai: OpenAI) -> None:
         model="gemini-2.5-flash", messages=[{"role": "user", "content": "hi"}], response_format=City
     )
     assert isinstance(answer.choices[0].message.parsed, City)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3.1-pro-preview"])
+def test_openai_tools_and_a_typed_result(openai: OpenAI, model: str, streamed: bool) -> None:
+    """What agents do: functions and a type of result in each request, until there is a result, and then once more."""
+    parameters = {**TOOL["function"]["parameters"], "additionalProperties": False}
+    how: Any = {
+        "model": model,
+        "tools": [{"type": "function", "function": {**TOOL["function"], "parameters": parameters, "strict": True}}],
+        "response_format": City,
+    }
+
+    def ask(messages: list[Any]) -> Any:
+        if not streamed:
+            return openai.chat.completions.parse(messages=messages, **how).choices[0]
+        with openai.chat.completions.stream(messages=messages, **how) as stream:
+            return stream.get_final_completion().choices[0]
+
+    messages: list[Any] = [{"role": "user", "content": 'weather {"city": "Oslo"}'}]
+    for _ in range(2):
+        choice = ask(messages)
+        assert choice.finish_reason == "tool_calls"
+        (call,) = choice.message.tool_calls
+        said = {"role": "assistant", "tool_calls": [call.model_dump(exclude={"function": {"parsed_arguments"}})]}
+        messages += [said, {"role": "tool", "tool_call_id": call.id, "content": "3.10"}]
+        choice = ask(messages)
+        assert choice.finish_reason == "stop"
+        assert isinstance(choice.message.parsed, City)
+        messages += [{"role": "assistant", "content": choice.message.content}, messages[0]]
 
 
 def test_openai_models(openai: OpenAI) -> None:

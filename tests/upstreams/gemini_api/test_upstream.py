@@ -7,8 +7,10 @@ import pytest
 
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
 from gemini_proxy.errors import ProxyError, Unreadable
-from gemini_proxy.exchange import Ask, Exchange
+from gemini_proxy.exchange import Ask, Exchange, linked
+from gemini_proxy.gemini.inline import MB, MediaLimits
 from gemini_proxy.gemini.signatures import SignatureMemory
+from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
 from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
 from tests.exchanges import chat_ask, chat_request, events, said, sse_bytes
 
@@ -119,3 +121,69 @@ async def test_what_this_api_does_not_know_is_left_out() -> None:
         assert sent["toolConfig"].get("functionCallingConfig") == kept
         assert sent["cachedContent"] == "cachedContents/1"
         assert len(asked.warnings) == 1
+
+
+class Small(GeminiApi):
+    media = MediaLimits(total=30, pdf=20)
+
+
+async def test_what_it_takes_of_media_is_checked_before_it_is_sent() -> None:
+    def sent(mime: str, size: int) -> Ask:
+        part = {"type": "image_url", "image_url": {"url": f"data:{mime};base64,{'A' * (size // 3 * 4)}"}}
+        return ask(messages=[{"role": "user", "content": [part]}])
+
+    await Small(BASE, KEY).encode(sent("image/png", 30))
+    for mime, size in (("image/png", 33), ("application/pdf", 21)):
+        with pytest.raises(ProxyError) as raised:
+            await Small(BASE, KEY).encode(sent(mime, size))
+        assert (raised.value.status, raised.value.code) == (400, "request_too_large")
+    assert (GeminiApi.media.total, GeminiApi.media.pdf) == (100 * MB, 50 * MB)
+    assert (CodeAssist.media.total, CodeAssist.media.pdf) == (20 * MB, 20 * MB)
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
+LINK = {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png"}}
+
+
+@pytest.mark.parametrize(
+    ("model", "goes"), [("gemini-2.5-flash", True), ("gemini-3-pro-preview", True), ("gemini-2.0-flash", False)]
+)
+def test_a_public_address_goes_to_the_api_that_fetches_it(model: str, goes: bool) -> None:
+    asked = ask(model=model, messages=[{"role": "user", "content": [IMAGE]}])
+    assert linked(asked, CodeAssist.media) is asked  # here it is for us to fetch
+    assert bool(linked(asked, GeminiApi.media).remote) is not goes
+    (part,) = asked.request["contents"][0]["parts"]
+    assert {name: part[name] for name in part if name != "mediaResolution"} == (LINK if goes else {})
+    assert ("mediaResolution" in part) is (model == "gemini-3-pro-preview")
+
+
+def test_an_address_that_is_not_public_is_left_to_be_fetched() -> None:
+    near = {"type": "image_url", "image_url": {"url": "https://nas.local/a.png"}}
+    asked = linked(ask(messages=[{"role": "user", "content": [IMAGE, near]}]), GeminiApi.media)
+    assert [media.url for media in asked.remote] == ["https://nas.local/a.png"]
+
+
+@pytest.mark.parametrize(("model", "linked_beside"), [("gemini-2.5-flash", True), ("gemini-3-pro-preview", False)])
+def test_media_that_a_tool_showed(model: str, linked_beside: bool) -> None:
+    """Gemini 3 wants them inside the response, where there is no place for an address."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": [IMAGE]}]
+    asked = linked(ask(model=model, messages=messages), GeminiApi.media)
+    assert (LINK in asked.request["contents"][-1]["parts"]) is linked_beside
+    assert bool(asked.remote) is not linked_beside
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("gemini-2.5-falsh", "Did you mean gemini-2.5-flash?"),
+        ("gpt-4o", "GEMINI_ALIASES=gpt-4o="),
+        ("", "does not know"),
+    ],
+)
+def test_a_model_that_google_does_not_know(model: str, words: str) -> None:
+    body = b'{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}'
+    error = upstream().refuse(404, {}, body, model)
+    assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
+    assert words in error.message
+    assert error.message.endswith("Google says: Requested entity was not found.")
