@@ -1,7 +1,9 @@
-"""The one repair of a request that Google refused: thought signatures that it does not take (protocol 8.3).
+"""Repairs of a request that Google refused, for one more try.
 
-A signature can be lost, or come from another model, in ways that nobody sees before Google does. The documented dummy
-in its place lets the conversation go on, at the price of what the model had thought.
+A thought signature can be lost, or come from another model, in ways that nobody sees before Google does. The documented
+dummy in its place lets the conversation go on, at the price of what the model had thought.
+
+Which models take which levels of thinking changes with every model: without a thinkingConfig each thinks as it would.
 """
 
 import re
@@ -13,10 +15,26 @@ from gemini_proxy.gemini.wire import GenerateContentRequest
 
 ABOUT = re.compile(rb"thought[_ ]?signature", re.IGNORECASE)
 WARNING = "Google refused the thought signatures: they were replaced, and what the model had thought is lost"
+ABOUT_THINKING = re.compile(rb"thinking[_ ]?(level|budget|config|is not|mode)", re.IGNORECASE)
+WITHOUT_THINKING = "Google refused how much to think: the model thought as much as it does by itself"
 
 
-def is_about_signatures(status: int, body: bytes) -> bool:
-    return status == 400 and ABOUT.search(body) is not None
+def repaired(request: Mapping[str, Any], status: int, body: bytes) -> tuple[GenerateContentRequest, str] | None:
+    """The request for a second try and a warning that says what changed, None for a refusal that no change cures."""
+    if status != 400:
+        return None
+    if ABOUT.search(body) and (found := without_signatures(request)) is not None:
+        return found, WARNING
+    if ABOUT_THINKING.search(body) and (found := without_thinking(request)) is not None:
+        return found, WITHOUT_THINKING
+    return None
+
+
+def without_thinking(request: Mapping[str, Any]) -> GenerateContentRequest | None:
+    config = {**(request.get("generationConfig") or {})}
+    if config.pop("thinkingConfig", None) is None:
+        return None
+    return cast(GenerateContentRequest, {**request, "generationConfig": config})
 
 
 def without_signatures(request: Mapping[str, Any]) -> GenerateContentRequest | None:

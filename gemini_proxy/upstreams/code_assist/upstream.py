@@ -66,15 +66,16 @@ class CodeAssist:
         return self._noted(status.refuse(status_code, body, model))
 
     async def second_try(self, ask: Ask, sent: HttpRequest, status_code: int, body: bytes) -> HttpRequest | None:
-        """For a token that Google refuses though it looks valid (C212), and for a signature that it does not take."""
+        """For a token that Google refuses though it looks valid, and for what a repair of the request cures."""
         if status_code == 401:
             await self._tokens.refresh_after_rejection(sent.headers["authorization"].removeprefix("Bearer "))
             return await self.encode(ask)
-        repaired = repair.without_signatures(ask.request) if repair.is_about_signatures(status_code, body) else None
-        if repaired is None:
+        found = repair.repaired(ask.request, status_code, body)
+        if found is None:
             return None
-        ask.warnings.append(repair.WARNING)
-        return await self.encode(replace(ask, request=repaired))
+        request, warning = found
+        ask.warnings.append(warning)
+        return await self.encode(replace(ask, request=request))
 
     def _noted(self, error: ProxyError) -> ProxyError:
         """Keeps for /auth/status and /health/ready what stands in the way of every call of this account."""

@@ -43,12 +43,13 @@ class GeminiApi:
         return self.call("POST", target, to_json(body, inf_nan_mode="null"), ask.model, ask.client_key)
 
     async def second_try(self, ask: Ask, sent: HttpRequest, status_code: int, body: bytes) -> HttpRequest | None:
-        """For a thought signature that Google does not take."""
-        repaired = repair.without_signatures(ask.request) if repair.is_about_signatures(status_code, body) else None
-        if repaired is None:
+        """For what a repair of the request cures."""
+        found = repair.repaired(ask.request, status_code, body)
+        if found is None:
             return None
-        ask.warnings.append(repair.WARNING)
-        return await self.encode(replace(ask, request=repaired))
+        better, warning = found
+        ask.warnings.append(warning)
+        return await self.encode(replace(ask, request=better))
 
     def decode(self, event: bytes) -> GenerateContentResponse | None:
         document = chunk.document_in(event)

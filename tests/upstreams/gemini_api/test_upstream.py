@@ -187,3 +187,25 @@ def test_a_model_that_google_does_not_know(model: str, words: str) -> None:
     assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
     assert words in error.message
     assert error.message.endswith("Google says: Requested entity was not found.")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Thinking level MINIMAL is not supported for this model. Please retry with other thinking level.",
+        "Thinking level is not supported for this model.",
+        "Budget 0 is invalid. This model only works in thinking mode.",
+        "The thinking budget 5 is invalid. Please choose a value between 128 and 32768.",
+    ],
+)
+async def test_how_much_to_think_is_left_to_a_model_that_refuses_what_was_asked(message: str) -> None:
+    asked = ask(model="gemini-9-flash", reasoning_effort="low", temperature=1)
+    sent = await upstream().encode(asked)
+    body = json.dumps({"error": {"code": 400, "message": message}}).encode()
+    again = await upstream().second_try(asked, sent, 400, body)
+    assert again is not None
+    assert json.loads(again.body)["generationConfig"] == {"temperature": 1}
+    assert "thought as much as it does by itself" in asked.warnings[-1]
+    plain = ask(model="gemini-2.0-flash")
+    assert await upstream().second_try(plain, sent, 400, body) is None
+    assert await upstream().second_try(asked, sent, 500, body) is None
