@@ -105,6 +105,13 @@ def test_a_cycle_through_the_root() -> None:
     assert "required" not in inner["properties"]["a"]
 
 
+def test_a_cycle_behind_many_references_to_the_same() -> None:
+    chain: Any = {f"d{i}": node("a", "b", a=ref(f"d{i + 1}"), b=ref(f"d{i + 1}")) for i in range(40)}
+    found = readable({**ref("d0"), "$defs": {**chain, "d40": node("a", "c", a=ref("d0"), c={})}})
+    assert required(found)["d40"] == ["c"]
+    assert required(found)["d0"] == ["a", "b"]
+
+
 def test_as_an_object() -> None:
     members: Any = {"properties": {"a": {}}}
     assert as_object(members) == {"type": "object", **members}

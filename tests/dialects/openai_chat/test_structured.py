@@ -13,6 +13,7 @@ from tests.exchanges import (
     called,
     candidate,
     completion,
+    deltas,
     errors,
     finishes,
     function,
@@ -134,6 +135,11 @@ ANSWERS: list[Any] = [
 def test_the_call_of_the_answer_is_the_content(parts: list[Any], expected: Any) -> None:
     for heard in both(parts):
         assert heard == expected
+
+
+def test_words_before_the_answer_are_heard_before_it() -> None:
+    spoken = [name for delta in deltas(streamed(ended({"text": "So: "}, ANSWER), **TYPED)) for name in delta]
+    assert spoken.index("reasoning_content") < len(spoken) - 1 - spoken[::-1].index("content")
 
 
 CHECKED: list[Any] = [
