@@ -26,7 +26,7 @@ from gemini_proxy.outbound import trusted
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = "100m"  # Google takes 20 MB of inline data in a request; base64 and long conversations come on top
+BODY_LIMIT = "150m"  # the public API takes 100 MB of inline data; base64 and the conversation come on top
 FAILED = ProxyError(500, "internal_error", "The proxy failed; its log says where.", retry=False)
 GONE = ProxyError(499, "cancelled", "The client went away.")
 
