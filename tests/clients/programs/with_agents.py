@@ -79,11 +79,26 @@ async def loop_structured() -> None:
     assert isinstance(result.final_output, Solution)
 
 
+async def typed_loop_flash() -> None:
+    """The same on 2.5, which refuses both together."""
+    with loop():
+        result = await Runner.run(agent(FLASH, tools=TOOLS, output_type=Solution), ASKED)
+    assert isinstance(result.final_output, Solution)
+
+
+async def typed_loop_flash_stream() -> None:
+    with loop():
+        result = Runner.run_streamed(agent(FLASH, tools=TOOLS, output_type=Solution), ASKED)
+        async for _ in result.stream_events():
+            pass
+    assert isinstance(result.final_output, Solution)
+
+
 async def handoff() -> None:
     """An agent that passes the conversation on, by a tool without parameters."""
     other = agent(PRO)
     other.name = "Other"
-    result = await Runner.run(agent(PRO, handoffs=[other]), "transfer_to_other")
+    result = await Runner.run(agent(PRO, handoffs=[other]), "transfer_to_other()")
     assert result.last_agent is other, result.last_agent
     assert result.final_output
 
@@ -91,5 +106,5 @@ async def handoff() -> None:
 run(
     "openai-agents",
     *(text, stream, loop_whole, loop_stream, loop_restart, loop_restart_stream),
-    *(structured, loop_structured, handoff),
+    *(structured, loop_structured, typed_loop_flash, typed_loop_flash_stream, handoff),
 )

@@ -64,11 +64,26 @@ const loop_restart = () => threeSteps("restart");
 const loop_restart_stream = () => threeStepsStreamed("restart");
 
 async function structured() {
-  const schema = z.object({ steps: z.array(z.object({ explanation: z.string() })), note: z.string().nullable() });
   for (const model of [FLASH, PRO]) {
     const result = await generateText({ model: provider(model), prompt: "hi", output: Output.object({ schema }) });
     schema.parse(result.output);
   }
+}
+
+// Tools and a schema for the answer in one request: 2.5 refuses both together.
+const schema = z.object({ steps: z.array(z.object({ explanation: z.string() })), note: z.string().nullable() });
+const typed = () => ({ ...asked(), model: provider(FLASH), output: Output.object({ schema }) });
+
+async function typed_loop_flash() {
+  await loop(async () => schema.parse((await generateText(typed())).output));
+}
+
+async function typed_loop_flash_stream() {
+  await loop(async () => {
+    const result = streamText(typed());
+    await result.consumeStream();
+    schema.parse(await result.output);
+  });
 }
 
 async function errors() {
@@ -78,5 +93,5 @@ async function errors() {
 
 await run(
   "ai",
-  ...[text, stream, thoughts, loop_whole, loop_stream, loop_restart, loop_restart_stream, structured, errors],
+  ...[text, stream, thoughts, loop_whole, loop_stream, loop_restart, loop_restart_stream, structured, errors, typed_loop_flash, typed_loop_flash_stream],
 );

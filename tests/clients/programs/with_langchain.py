@@ -33,7 +33,11 @@ async def asynchronous() -> None:
 
 
 def three_steps(streamed: bool, midway: str = "") -> None:
-    bound = model(PRO).bind_tools(list(TOOLS.values()))
+    answer = steps(model(PRO).bind_tools(list(TOOLS.values())), streamed, midway)
+    assert answer.text.startswith(ANSWERED), answer
+
+
+def steps(bound: Any, streamed: bool, midway: str = "") -> AIMessage:
     messages: list[Any] = [HumanMessage(ASKED)]
     with loop(midway):
         while (answer := ask(bound, messages, streamed)).tool_calls:
@@ -42,7 +46,7 @@ def three_steps(streamed: bool, midway: str = "") -> None:
                 ToolMessage(TOOLS[c["name"]].invoke(c["args"]), tool_call_id=c["id"]) for c in answer.tool_calls
             ]
             assert len(messages) < 12
-    assert answer.text.startswith(ANSWERED), answer
+    return answer
 
 
 def ask(bound: Any, messages: list[Any], streamed: bool) -> AIMessage:
@@ -84,6 +88,13 @@ def structured_json_schema() -> None:
         assert isinstance(found["parsed"], Solution), found
 
 
+def typed_loop_flash() -> None:
+    """Tools and a schema for the answer in one request: 2.5 refuses both together."""
+    for streamed in (False, True):
+        bound = model().bind_tools(list(TOOLS.values()), response_format=Solution, strict=True)
+        Solution.model_validate_json(steps(bound, streamed).text)
+
+
 def structured_json_mode() -> None:
     assert isinstance(model().with_structured_output(None, method="json_mode").invoke("Say hi as JSON."), dict)
 
@@ -91,5 +102,5 @@ def structured_json_mode() -> None:
 run(
     "langchain-openai",
     *(invoke, stream, asynchronous, loop_whole, loop_stream, loop_restart, loop_restart_stream),
-    *(structured_function_calling, structured_json_schema, structured_json_mode),
+    *(structured_function_calling, structured_json_schema, structured_json_mode, typed_loop_flash),
 )

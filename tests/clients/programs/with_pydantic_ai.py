@@ -79,8 +79,21 @@ async def structured_stream() -> None:
         assert isinstance(await result.get_output(), Solution)
 
 
+async def typed_loop_flash() -> None:
+    """Tools and a schema for the answer in one request: 2.5 refuses both together."""
+    with loop():
+        result = await Agent(flash, tools=FUNCTIONS, output_type=NativeOutput(Solution)).run(ASKED)
+    assert isinstance(result.output, Solution)
+
+
+async def typed_loop_flash_stream() -> None:
+    with loop():
+        async with Agent(flash, tools=FUNCTIONS, output_type=NativeOutput(Solution)).run_stream(ASKED) as result:
+            assert isinstance(await result.get_output(), Solution)
+
+
 run(
     "pydantic-ai-slim",
     *(text, stream, thoughts, loop_whole, loop_stream, loop_restart, loop_restart_stream),
-    *(structured_tool, structured_native, structured_stream),
+    *(structured_tool, structured_native, structured_stream, typed_loop_flash, typed_loop_flash_stream),
 )
