@@ -150,3 +150,19 @@ def test_without_the_right_key_c208(headers: dict[str, str], words: str) -> None
 def test_other_machines_need_a_key(peer: str, local: bool) -> None:
     assert (code_of(check_peer, request(peer=peer), "") == "") is local
     check_peer(request(peer=peer), "s3cret")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via", "cf-connecting-ip",
+     "true-client-ip", "x-original-url", "x-client-ip", "fly-client-ip"],
+)  # fmt: skip
+def test_what_is_passed_on_for_another_machine_needs_a_key(header: str) -> None:
+    """Whatever the header says, and though the connection comes from this machine."""
+    for value in ("203.0.113.7", "127.0.0.1", ""):
+        passed_on = ClientRequest("GET", "/v1/models", {"host": "localhost", header: value}, peer="127.0.0.1")
+        with pytest.raises(ProxyError, match=header) as caught:
+            check_peer(passed_on, "")
+        assert (caught.value.status, caught.value.code) == (403, "loopback_only")
+        assert "PROXY_API_KEY" in caught.value.message
+        check_peer(passed_on, "s3cret")
