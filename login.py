@@ -1,56 +1,77 @@
 """Google sign-in of gemini-proxy from the command line: the account that the proxy then uses."""
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - it is said here, because a clone has no package metadata to say it
+    sys.exit("gemini-proxy needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info))
+
 import argparse
 import asyncio
+import contextlib
 import json
 import os
-import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gemini_proxy.errors import ProxyError
-from gemini_proxy.google_login import gemini_cli, pages, pkce
-from gemini_proxy.google_login.browser import has_browser, pasted
-from gemini_proxy.google_login.client import HttpClient
-from gemini_proxy.google_login.flow import PASTE_REDIRECT, Google, redirect_error
-from gemini_proxy.google_login.given import store_of
-from gemini_proxy.google_login.loopback import Loopback
-from gemini_proxy.google_login.sign_out import SIGNED_OUT, sign_out
-from gemini_proxy.google_login.token import Token
-from gemini_proxy.setting_values import SettingsError
-from gemini_proxy.settings import CODE_ASSIST, Settings, environment, resolve
-from gemini_proxy.upstreams.code_assist.account import sign_in, take_over
-from gemini_proxy.upstreams.code_assist.report import report_of
+try:
+    from gemini_proxy.errors import ProxyError
+    from gemini_proxy.google_login import gemini_cli, pages, pkce
+    from gemini_proxy.google_login.browser import has_browser, pasted
+    from gemini_proxy.google_login.client import HttpClient
+    from gemini_proxy.google_login.flow import PASTE_REDIRECT, Google, redirect_error
+    from gemini_proxy.google_login.given import store_of
+    from gemini_proxy.google_login.loopback import Loopback
+    from gemini_proxy.google_login.sign_out import SIGNED_OUT, sign_out
+    from gemini_proxy.google_login.token import Token
+    from gemini_proxy.setting_values import SettingsError
+    from gemini_proxy.settings import CODE_ASSIST, Settings, environment, resolve
+    from gemini_proxy.upstreams.code_assist.account import sign_in, take_over
+    from gemini_proxy.upstreams.code_assist.report import report_of
+    from gemini_proxy.upstreams.gemini_api.status import REQUIRED, key_required, key_status
+except ModuleNotFoundError as error:
+    if str(error.name).startswith("gemini_proxy"):
+        raise
+    folder = os.path.dirname(os.path.abspath(__file__))
+    places = [os.path.join(folder, ".venv", *way) for way in (("bin", "python"), ("Scripts", "python.exe"))]
+    venv = next(filter(os.path.exists, places), "")
+    if venv and os.path.abspath(venv) != os.path.abspath(sys.executable):
+        how = f"run it with {venv}"
+    else:
+        how = f"install them with {sys.executable} -m pip install -r {os.path.join(folder, 'requirements.txt')}"
+    sys.exit(f"login.py needs the packages of requirements.txt, and {error.name} is missing here: {how}")
 
 OK, FAILED, USAGE, NOT_SIGNED_IN, INTERRUPTED = 0, 1, 2, 3, 130
 FIVE_MINUTES = 300.0
 T = TypeVar("T")
 EPILOG = """\
-Without an option, it opens a browser and waits up to five minutes for the sign-in.
+Without an option, it opens a browser and waits up to five minutes for the sign-in; where
+there is no browser, it does what --no-browser does.
 
 exit codes:
   0    done
   1    it failed; the last line says why
   2    wrong usage, or a setting that cannot work
-  3    nobody is signed in (--status)
+  3    nobody is signed in, or there is no API key (--status)
   130  stopped with Ctrl-C
 
-settings come from the environment and .env: TOKEN_STORE_PATH (the file that keeps the
+Settings come from the environment and .env: TOKEN_STORE_PATH (the file that stores the
 sign-in), GOOGLE_CLOUD_PROJECT (the project that holds your Code Assist licence), and the
-others in README.md. A running proxy takes a new sign-in over without a restart.
+others in README.md. Run it in the folder in which the proxy runs, or name that folder with
+-C: .env and ./tokens.json are there. A running proxy picks up a new sign-in without a
+restart.
 
-By default the sign-in uses the OAuth client of the Gemini CLI, so --logout may end the
-Gemini CLI's sign-in on your machines too.
+By default the sign-in uses the Gemini CLI's OAuth client, so --logout may end the Gemini
+CLI's sign-in on your machines too.
 """
 WARNING = """\
 Before you sign in:
-  - Google's terms speak against using the services behind the Gemini CLI with other software;
-    Google may suspend an account for it. gemini-proxy is not affiliated with Google.
-  - Since 18 June 2026 Google refuses personal accounts here (free, AI Pro, AI Ultra). A Gemini
-    Code Assist Standard or Enterprise licence works, with GOOGLE_CLOUD_PROJECT set.
+  - Google's terms prohibit using Gemini Code Assist's sign-in with third-party software, and
+    Google may suspend accounts for it. gemini-proxy is not affiliated with Google.
+  - Since 18 June 2026 Google does not serve personal accounts here (free, AI Pro, AI Ultra). A
+    Gemini Code Assist Standard or Enterprise licence works, with GOOGLE_CLOUD_PROJECT set.
 """
 
 
@@ -59,14 +80,21 @@ class Stopped(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):  # a letter outside of the code page is no reason to end
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     options = _options(arguments)
+    try:
+        os.chdir(options.directory)
+    except OSError as error:
+        return _fail(USAGE, f"{options.directory}: {error.strerror}")
     try:
         settings = resolve(environment())
         return _command(options)(settings)
     except SettingsError as error:
         return _fail(USAGE, str(error))
     except ProxyError as error:
-        return _fail(FAILED, error.message)
+        return _fail(FAILED, error.text_here)
     except Stopped as error:
         return _fail(FAILED, str(error))
     except KeyboardInterrupt:
@@ -78,20 +106,23 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="login.py", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--no-browser", action="store_true", help="print the address, and read the code pasted from it")
+    what.add_argument(
+        "--no-browser", action="store_true", help="print an address, and read the code that Google shows there"
+    )
     what.add_argument(
         "--import-gemini-cli",
         metavar="FILE",
         nargs="?",
         const="",
-        help="take over the Gemini CLI's sign-in, which stays as it is; FILE is looked for in ~/.gemini by default, "
-        "then in GOOGLE_APPLICATION_CREDENTIALS. It may be of the type authorized_user",
+        help="copy the Gemini CLI's sign-in, which stays as it is; by default from ~/.gemini, then from the file that "
+        "GOOGLE_APPLICATION_CREDENTIALS names. FILE may be of the type authorized_user",
     )
-    what.add_argument("--status", action="store_true", help="say who is signed in, and what is left of the quota")
+    what.add_argument("--status", action="store_true", help="show who is signed in, and how much of the quota is left")
     what.add_argument("--logout", action="store_true", help="revoke the sign-in at Google and delete it here")
     parser.add_argument(
-        "--json", action="store_true", help="with --status: as JSON; what /auth/status says, tier and quota"
+        "--json", action="store_true", help="with --status: as JSON, with the fields of /auth/status, tier and quota"
     )
+    parser.add_argument("-C", dest="directory", metavar="FOLDER", default=".", help="run in that folder, with its .env")
     options = parser.parse_args(arguments)
     if options.json and not options.status:
         parser.error("--json goes with --status")
@@ -121,6 +152,10 @@ def _say(text: str) -> None:
 
 
 def _print_status(settings: Settings) -> int:
+    if settings.upstream == "gemini-api":
+        has_key = bool(settings.google_api_key)
+        _say("No sign-in is needed: the public Gemini API is used, with GEMINI_API_KEY." if has_key else REQUIRED)
+        return OK if has_key else NOT_SIGNED_IN
     report = _run(lambda http: report_of(settings, http))
     for line in report.lines():
         _say(line)
@@ -128,6 +163,11 @@ def _print_status(settings: Settings) -> int:
 
 
 def _print_status_json(settings: Settings) -> int:
+    if settings.upstream == "gemini-api":
+        missing = None if settings.google_api_key else key_required()
+        problem = {"reason": missing.code, "message": missing.message} if missing else {}
+        _say(json.dumps({**key_status(missing), **problem, "upstream": "gemini-api"}))
+        return NOT_SIGNED_IN if missing else OK
     report = _run(lambda http: report_of(settings, http))
     _say(json.dumps(report.as_json()))
     return OK if report.token else NOT_SIGNED_IN
@@ -143,6 +183,9 @@ def _logout(settings: Settings) -> int:
 
 
 def _sign_in_by_browser(settings: Settings) -> int:
+    if not has_browser(os.environ, sys.platform):
+        _say("No browser was found here, so Google will show you a code to paste.\n")
+        return _sign_in_by_paste(settings)
     store_of(settings).check_writable()
     _say(WARNING)
     state, verifier = pkce.new_state(), pkce.new_verifier()
@@ -158,7 +201,7 @@ def _sign_in_by_browser(settings: Settings) -> int:
         except ProxyError as error:
             loopback.finish(error.status, pages.refused(error))
             raise
-        done = pages.account(token, settings.project) + pages.paragraph("The proxy uses this account from now on.")
+        done = pages.account(token, settings.project) + pages.paragraph("The proxy now uses this account.")
         loopback.finish(200, pages.page("You are signed in", done, "good"))
     return OK
 
@@ -166,10 +209,7 @@ def _sign_in_by_browser(settings: Settings) -> int:
 def _open_browser(address: str) -> None:
     _say("Open this address in a browser on this machine, unless it opens by itself:\n")
     _say(f"  {address}\n")
-    if has_browser(os.environ, sys.platform):
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # some wait for the browser
-    else:
-        _say("No browser was found here. On a machine without one, stop with Ctrl-C and use --no-browser.\n")
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # some wait for the browser
     _say("Waiting for the sign-in (up to five minutes)...")
 
 
@@ -195,7 +235,7 @@ def _import(settings: Settings, named: str) -> int:
     paths = [Path(named).expanduser()] if named else gemini_cli.default_paths(os.environ)
     token, path = gemini_cli.read_first(paths)
     _say(WARNING)
-    _say(f"Taking over {path}, which stays as it is.")
+    _say(f"Copying the sign-in in {path}, which stays as it is.")
     _stored(settings, _run(lambda http: take_over(token, **_place(settings, http))))
     return OK
 
@@ -221,7 +261,8 @@ def _place(settings: Settings, http: HttpClient) -> dict[str, Any]:
 
 def _stored(settings: Settings, token: Token) -> Token:
     whose = f" as {token.email}" if token.email else ""
-    _say(f"Signed in{whose}, project {settings.project or token.project_id}. Stored in {settings.token_store}.")
+    project, file = settings.project or token.project_id, settings.token_store.absolute()
+    _say(f"Signed in{whose}, project {project}. Stored in {file}.")
     return token
 
 

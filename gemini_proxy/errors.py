@@ -9,7 +9,8 @@ class ProxyError(Exception):
     `code` is a stable word for programs, `message` a sentence that tells a person what to do, `param` the place in
     the request that is wrong. `kind` overrides the error type that the status implies. `retry` says whether the same
     request can succeed later (`None`: the status decides), `retry_after` in how many seconds. `headers` go to the
-    client as they are (`Allow`, `WWW-Authenticate`).
+    client as they are (`Allow`, `WWW-Authenticate`). `here` is what else to say to somebody at this machine, such as a
+    command with its path.
     """
 
     def __init__(
@@ -23,6 +24,7 @@ class ProxyError(Exception):
         retry: bool | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
+        here: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -33,6 +35,25 @@ class ProxyError(Exception):
         self.retry = retry
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        self.here = here
+
+    @property
+    def text_here(self) -> str:
+        """The message for somebody at this machine."""
+        return f"{self.message} {self.here}".rstrip()
+
+    def told_here(self) -> "ProxyError":
+        """The same with the message for somebody at this machine."""
+        return ProxyError(
+            self.status,
+            self.code,
+            self.text_here,
+            param=self.param,
+            kind=self.kind,
+            retry=self.retry,
+            retry_after=self.retry_after,
+            headers=self.headers,
+        )
 
 
 class Unreadable(Exception):

@@ -12,7 +12,7 @@ BOTTOM = {"errors", "version"}
 PURE = {*BOTTOM, "http", "sse"}
 HUB = {*PURE, "gemini"}
 CONTRACTS = {*HUB, "exchange"}
-SIGN_IN = {*PURE, "google_login", "settings", "setting_values", "user_agent"}
+SIGN_IN = {*PURE, "google_login", "settings", "setting_values", "user_agent", "login_command"}
 
 # Longest prefix wins. What is not here may import nothing of ours.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -20,8 +20,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "http": set(),
     "sse": set(),
+    "login_command": set(),
     "setting_values": set(),
-    "settings": {"setting_values"},
+    "env_file": {"setting_values"},
+    "settings": {"setting_values", "env_file"},
     "user_agent": {"version"},
     "outbound": {"errors"},
     "guard": {"errors", "http"},
@@ -32,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialects.openai_errors": PURE,
     "dialects.openai_chat": {*CONTRACTS, "settings", "dialects.openai_chat", "dialects.openai_errors"},
     "dialects.openai_embeddings": {*CONTRACTS, "settings", "dialects.openai_embeddings", "dialects.openai_errors"},
-    "upstreams": {*CONTRACTS, "settings", "google_login", "upstreams"},
+    "upstreams": {*CONTRACTS, "settings", "setting_values", "google_login", "upstreams"},
     "upstreams.code_assist": {*CONTRACTS, *SIGN_IN, "upstreams.code_assist"},
     "upstreams.gemini_api": {*CONTRACTS, "user_agent", "upstreams.gemini_api"},
     "google_login": SIGN_IN,
@@ -48,7 +50,7 @@ ONLY = {
     "jsonschema": {"gemini.schema_check"},
     "referencing": {"gemini.schema_check"},
     "sqlite3": {"gemini.signatures"},
-    "dotenv": {"settings"},
+    "dotenv": {"env_file"},
     "pydantic": {"gemini", "dialects", "upstreams", "sse"},
 }
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))

@@ -1,13 +1,18 @@
+import ast
 import io
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +23,7 @@ import login
 from gemini_proxy.emulator.server import Emulator
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.google_login.token import Token
+from gemini_proxy.login_command import login_command
 from gemini_proxy.settings import CLIENT_ID
 from tests.end_to_end.proxy import sign_in
 from tests.google_login.scripted import NOW, token
@@ -118,7 +124,7 @@ def test_browser_and_logout(terminal: Terminal, emulator: Emulator) -> None:
     assert "Google's terms" in out
     assert "18 June 2026" in out
     assert out.splitlines()[-1] == (
-        f"Signed in as {emulator.settings.email}, project {emulator.settings.project}. Stored in tokens.json."
+        f"Signed in as {emulator.settings.email}, project {emulator.settings.project}. Stored in {terminal.store.path}."
     )
     stored = terminal.store.load()
     assert stored is not None
@@ -127,7 +133,7 @@ def test_browser_and_logout(terminal: Terminal, emulator: Emulator) -> None:
 
     code, out, err = terminal.run("--logout")
     assert (code, err) == (0, "")
-    assert "taken the access back" in out
+    assert "Google has revoked the access" in out
     assert terminal.store.load() is None
     assert emulator.calls("/revoke")[0].form == {"token": stored.refresh_token}
 
@@ -148,9 +154,13 @@ def test_what_fails_is_said_in_the_terminal_and_in_the_browser(
     assert terminal.store.load() is None
 
 
+@pytest.mark.parametrize("arguments", [(), ("--no-browser",)])
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_pasted_code_or_address(terminal: Terminal, emulator: Emulator, whole: bool) -> None:
-    with terminal.start("--no-browser") as process:
+def test_a_pasted_code_or_address(
+    terminal: Terminal, emulator: Emulator, whole: bool, arguments: tuple[str, ...]
+) -> None:
+    """With the option, and without it where there is no browser."""
+    with terminal.start(*arguments) as process:
         address = address_in(process.stdout)
         query = parse_qs(urlsplit(address).query)
         assert query["redirect_uri"] == ["https://codeassist.google.com/authcode"]
@@ -196,9 +206,88 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TokenStore:
 
 def test_status_of_nobody(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert login.main(["--status"]) == 3
-    assert capsys.readouterr().out == "Not signed in. Run python login.py.\n"
+    out = capsys.readouterr().out
+    assert out.startswith("Nobody is signed in to Google.")
+    assert out.endswith(f"Or run {login_command()}\n")
     assert login.main(["--status", "--json"]) == 3
-    assert json.loads(capsys.readouterr().out)["authenticated"] is False
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["authenticated"], shown["reason"]) == (False, "google_login_required")
+
+
+def test_status_of_nobody_with_a_key(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
+    (here.path.parent / ".env").write_text("GEMINI_API_KEY=AIza-s3cret\n")
+    assert login.main(["--status"]) == 3
+    out = capsys.readouterr().out
+    assert "GEMINI_API_KEY is set" in out
+    assert "--mode reverse:https://generativelanguage.googleapis.com" in out
+    assert "s3cret" not in out
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "words"), [("GEMINI_API_KEY=AIza-s3cret", 0, "No sign-in is needed"), ("", 3, "no Google API key")]
+)
+def test_status_where_there_is_nothing_to_sign_in_to(
+    here: TokenStore, capsys: pytest.CaptureFixture[str], key: str, code: int, words: str
+) -> None:
+    (here.path.parent / ".env").write_text(f"GEMINI_UPSTREAM=gemini-api\n{key}\n")
+    assert login.main(["--status"]) == code
+    assert words in capsys.readouterr().out
+    assert login.main(["--status", "--json"]) == code
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["authenticated"], shown["upstream"], "reason" in shown) == (code == 0, "gemini-api", code == 3)
+
+
+def test_the_command_that_messages_name_works_from_any_folder(terminal: Terminal, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    command = f"cd {shlex.quote(str(elsewhere))} && {login_command('--status')}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=terminal.env)
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_the_folder_is_where_the_settings_are(
+    here: TokenStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = here.path.parent
+    (folder / ".env").write_text("GOOGLE_CLOUD_PROJECT=123\n")
+    monkeypatch.chdir("/")
+    assert login.main(["--status", "-C", str(folder)]) == 2
+    assert "not its number" in capsys.readouterr().err
+    assert login.main(["--status", "-C", str(folder / "nowhere")]) == 2
+    assert "nowhere: No such file or directory" in capsys.readouterr().err
+
+
+def test_letters_outside_of_the_code_page(terminal: Terminal) -> None:
+    terminal.store.save(Token("ya29.a", tier="K\u014ddo \u6f22"))
+    terminal.env["PYTHONIOENCODING"] = "cp1252"
+    code, out, err = terminal.run("--status")
+    assert (code, err) == (0, "")
+    assert "K\\u014ddo \\u6f22" in out
+
+
+def test_an_old_python_gets_a_sentence() -> None:
+    text = (ROOT / "login.py").read_text()
+    ast.parse(text, feature_version=(3, 8))  # it gets as far as saying so
+    check = text.index("sys.version_info <")
+    assert "import" not in text[:check].replace("import sys", "")
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer; this is 3\.10"):
+        exec(text.replace("import sys\n", "", 1), {"sys": SimpleNamespace(version_info=(3, 10, 1), exit=sys.exit)})
+
+
+@pytest.mark.parametrize("venv", [False, True])
+def test_a_python_without_the_packages_gets_a_sentence(tmp_path: Path, venv: bool) -> None:
+    shutil.copy(ROOT / "login.py", tmp_path)
+    (tmp_path / "gemini_proxy").symlink_to(ROOT / "gemini_proxy")
+    python = tmp_path / ".venv" / "bin" / "python"
+    if venv:
+        python.parent.mkdir(parents=True)
+        python.symlink_to(sys.executable)
+    command = [sys.executable, "-S", str(tmp_path / "login.py"), "--status"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (f"run it with {python}" if venv else "-m pip install -r") in done.stderr
 
 
 def test_status_of_somebody_without_a_network(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,11 +295,21 @@ def test_status_of_somebody_without_a_network(here: TokenStore, capsys: pytest.C
     here.save(token(3000, email="user@example.com", project_id="p", tier="Standard"))
     assert login.main(["--status"]) == 0
     out = capsys.readouterr().out
-    assert all(word in out for word in ("user@example.com", "Standard", "from-dotenv", "renewed by itself"))
+    assert all(word in out for word in ("user@example.com", "Standard", "from-dotenv", "renewed automatically"))
     assert "cannot be reached" in out
     assert login.main(["--status", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown) == {"authenticated", "email", "projectId", "expiresAt", "problem", "tier", "quota"}
+    assert set(shown) == {
+        "authenticated",
+        "email",
+        "projectId",
+        "expiresAt",
+        "reason",
+        "message",
+        "upstream",
+        "tier",
+        "quota",
+    }
     assert (shown["projectId"], shown["tier"], shown["quota"]) == ("from-dotenv", "Standard", None)
 
 
@@ -223,7 +322,7 @@ def test_status_with_what_is_left(terminal: Terminal, emulator: Emulator) -> Non
     code, out, _ = terminal.run("--status", "--json")
     shown = json.loads(out)
     assert (code, shown["quota"][0]["remaining"]) == (0, 0.82666665)
-    assert "problem" not in shown
+    assert "reason" not in shown
     assert len(emulator.calls("/token")) == 1  # it was renewed for the first, and kept for the second
 
 
@@ -372,7 +471,11 @@ def test_nothing_good_was_pasted(
 def test_nobody_comes_back(
     here: TokenStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("NO_BROWSER", "1")
+    monkeypatch.setenv("BROWSER", "true")
+    monkeypatch.delenv("NO_BROWSER", raising=False)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("DEBIAN_FRONTEND", raising=False)
+    monkeypatch.setattr(webbrowser, "open", lambda address: True)
     monkeypatch.setattr(login, "FIVE_MINUTES", 0.01)
     assert login.main([]) == 1
     assert "within five minutes" in capsys.readouterr().err

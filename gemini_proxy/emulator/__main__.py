@@ -76,8 +76,10 @@ def _content(options: argparse.Namespace, how: dict[str, Any]) -> Answer:
     return Answer(**how)
 
 
-def wait_for_ever() -> None:  # pragma: no cover
-    threading.Event().wait()
+def wait_for_ever(event: threading.Event) -> None:
+    """In short steps: Windows cannot interrupt a wait without an end by Ctrl-C before Python 3.14."""
+    while not event.wait(0.5):
+        pass
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     with emulator_from(options) as emulator:
         print(f"Emulated Google on {emulator.url} (account: {options.account}). Ctrl-C ends it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            wait_for_ever()
+            wait_for_ever(threading.Event())
     return 0
 
 

@@ -34,6 +34,16 @@ CODES: dict[str, tuple[int, str]] = {
     "UNAVAILABLE": (503, "overloaded"),
     "DEADLINE_EXCEEDED": (504, "timeout"),
 }
+# Our code -> what happened and what to do, where Google's own words say neither.
+ANOTHER = "Try again; if it keeps happening, another model may work."
+ADVICE = {
+    "internal": f"Google had an internal error. {ANOTHER}",
+    "overloaded": f"Google's service is overloaded. {ANOTHER}",
+    "model_capacity_exhausted": f"Google has no capacity left for this model at the moment. {ANOTHER}",
+    "timeout": f"Google took too long. {ANOTHER}",
+    "rate_limit_exceeded": "Google's rate limit is reached: wait, then try again.",
+    "insufficient_quota": "The quota is used up: wait for its reset, or use another model.",
+}
 STATUS_WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED", 429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
 
 TOKEN_LIMIT = re.compile(r"input token count .* exceeds|exceeds the maximum number of tokens", re.IGNORECASE)
@@ -111,23 +121,28 @@ def error_from(status: Status) -> ProxyError:
     if status.http == 400 and SIGNATURE.search(status.message):
         return ProxyError(400, "invalid_thought_signature", status.message, param="messages", retry=False)
     again = status.http in (409, 499) or (status.http >= 500 and status.http != 501)
-    return ProxyError(status.http, status.code, status.message, retry=again)
+    return ProxyError(status.http, status.code, _explained(status.code, status.message), retry=again)
 
 
 def _try_later(status: Status) -> ProxyError:
     delay = status.delay
     if status.reason in CAPACITY_REASONS:
-        return ProxyError(
-            status.http, "model_capacity_exhausted", status.message, retry=True, retry_after=max(delay or 0, CAPACITY)
-        )
+        code, after = "model_capacity_exhausted", max(delay or 0, CAPACITY)
+        return ProxyError(status.http, code, _explained(code, status.message), retry=True, retry_after=after)
     metadata, violations = status.detail("ErrorInfo").get("metadata"), status.detail("QuotaFailure").get("violations")
     quota = f"{status.message} {metadata} {violations}"
     if status.reason in TERMINAL_REASONS or TERMINAL.search(quota) or (delay or 0) > LONG:
-        text = f"{status.message} {_reset(delay)}".strip()
+        text = f"{_explained('insufficient_quota', status.message)} {_reset(delay)}".strip()
         return ProxyError(429, "insufficient_quota", text, kind="insufficient_quota", retry=False)
     if delay is None and PER_MINUTE.search(quota):
         delay = MINUTE
-    return ProxyError(status.http, status.code, status.message, retry=True, retry_after=delay)
+    text = _explained(status.code, status.message)
+    return ProxyError(status.http, status.code, text, retry=True, retry_after=delay)
+
+
+def _explained(code: str, said: str) -> str:
+    """What happened and what to do, before what Google says of it."""
+    return f"{ADVICE[code]} Google says: {said}" if code in ADVICE else said
 
 
 def _reset(delay: float | None) -> str:

@@ -20,7 +20,7 @@ def store_of(settings: Settings) -> TokenStore:
 class GivenToken(TokenStore):
     """Stands in the place of a token file, and cannot be changed."""
 
-    advice = "Set GOOGLE_CLOUD_ACCESS_TOKEN to a new token and start again, or unset it and sign in."
+    advice = "Set GOOGLE_CLOUD_ACCESS_TOKEN to a new token and restart, or unset it and sign in."
 
     def __init__(self, access_token: str) -> None:
         super().__init__(Path("GOOGLE_CLOUD_ACCESS_TOKEN"))
@@ -45,5 +45,5 @@ class GivenToken(TokenStore):
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        text = "GOOGLE_CLOUD_ACCESS_TOKEN is set and goes before any sign-in. Unset it and start again."
+        text = "GOOGLE_CLOUD_ACCESS_TOKEN is set and takes precedence over any sign-in. Unset it and restart."
         raise ProxyError(409, "access_token_given", text, retry=False)

@@ -49,14 +49,19 @@ LINK = re.compile(r"https://[^\s<>\"]+")
 TITLES = {
     "consent_refused": "Access was not granted",
     "account_not_eligible": "Google does not serve this account",
-    "validation_required": "Google wants this account verified",
+    "account_suspended": "Google has suspended this account's access",
+    "validation_required": "Google asks you to verify this account",
     "project_required": "A project is missing",
     "login_state_unknown": "This sign-in was not started here",
     "onboarding_timeout": "Google needs more time",
 }
 
 
-AGAIN = {"account_not_eligible": "Use another account", "validation_required": "Try again"}
+AGAIN = {
+    "account_not_eligible": "Use another account",
+    "account_suspended": "Use another account",
+    "validation_required": "Try again",
+}
 
 
 def page(title: str, body: str, mark: str = "plain") -> bytes:

@@ -12,15 +12,15 @@ from gemini_proxy.google_login.token import Token
 PATIENCE = 10.0  # seconds that a sign-out waits for Google
 SignedOut = Literal["revoked", "deleted", "absent"]
 SIGNED_OUT: dict[SignedOut, str] = {
-    "revoked": "The sign-in was deleted here, and Google has taken the access back.",
-    "deleted": "The sign-in was deleted here. Google did not confirm that it took the access back; "
-    "https://myaccount.google.com/connections shows and removes it.",
+    "revoked": "The sign-in was deleted here, and Google has revoked the access.",
+    "deleted": "The sign-in was deleted here. Google did not confirm that it revoked the access; "
+    "https://myaccount.google.com/connections shows it and can remove it.",
     "absent": "No Google account was signed in.",
 }
 
 
 async def sign_out(store: TokenStore, google: Google, http: HttpClient) -> SignedOut:
-    """Deletes the sign-in; Google is asked to take its grant back, but a sign-out does not need Google's yes.
+    """Deletes the sign-in; Google is asked to revoke its grant, but a sign-out does not depend on Google's answer.
 
     Raises ProxyError `token_store_error` where the file cannot be deleted.
     """

@@ -10,6 +10,7 @@ from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.google_login.flow import Google, tokens_for_refresh
 from gemini_proxy.google_login.store import TokenStore, Version
 from gemini_proxy.google_login.token import Token
+from gemini_proxy.login_command import login_command
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class TokenSource:
         except ProxyError as error:
             return error
         if token is None and self._token:
-            return self._dead_sign_in()
+            return self.expired()
         now = self._now()
         if token and self._failure and token.expires_before(now) and now - self._failure[0] < RECENT:
             return self._failure[1]
@@ -138,20 +139,26 @@ class TokenSource:
         await self._reload()
         token = self._token
         if token is None:
-            raise self._another_account() if self._refusal else self._login_required("Nobody is signed in to Google.")
+            raise self._another_account() if self._refusal else self.nobody()
         if not self._usable(token) and self._over(token):
-            raise self._dead_sign_in()
+            raise self.expired()
         return token
+
+    def nobody(self) -> ProxyError:
+        """The 401 where there is no sign-in."""
+        return self._login_required("Nobody is signed in to Google.")
+
+    def expired(self) -> ProxyError:
+        """The 401 where the sign-in can be neither used nor renewed."""
+        return self._login_required("The Google sign-in has expired.")
 
     def _another_account(self) -> ProxyError:
         """Nobody is signed in because Google refused the one who tried: a request hears why (C216)."""
         assert self._refusal is not None
         refusal = self._refusal[1]
-        text = f"{refusal.message}\n{self._way_in()}"
-        return ProxyError(refusal.status, refusal.code, text, kind=refusal.kind, retry=False)
-
-    def _dead_sign_in(self) -> ProxyError:
-        return self._login_required("The Google sign-in is over.")
+        text, here = self._way_in()
+        text = f"{refusal.message}\n{text}"
+        return ProxyError(refusal.status, refusal.code, text, kind=refusal.kind, retry=False, here=here)
 
     def _over(self, token: Token) -> bool:
         """Whether nothing can renew this token."""
@@ -194,8 +201,9 @@ class TokenSource:
         self._failure = (self._now(), error)
         if error.code == "google_login_required":  # C213
             self._dead = token.refresh_token
-            logger.warning("Google refused to renew the sign-in; no further attempt is made with it.")
-            raise self._login_required(error.message) from error
+            required = self._login_required(error.message)
+            logger.warning("%s", required.text_here)
+            raise required from error
         if token.access_token == self._rejected or token.expires_before(self._now()):
             raise error
         logger.warning("The sign-in could not be renewed, the old one is still good: %s", error.message)
@@ -212,11 +220,15 @@ class TokenSource:
             logger.error("%s The renewed sign-in lives in memory alone.", error.message)
 
     def _login_required(self, why: str) -> ProxyError:
-        text = f"{why} {self._way_in()}"
-        return ProxyError(401, "google_login_required", text, kind="authentication_error", retry=False)
+        text, here = self._way_in()
+        text = f"{why} {text}"
+        return ProxyError(401, "google_login_required", text, kind="authentication_error", retry=False, here=here)
 
-    def _way_in(self) -> str:
-        return self._store.advice or f"To sign in, open {self._login_url} in a browser, or run python login.py."
+    def _way_in(self) -> tuple[str, str]:
+        """What anybody may hear, and what else there is to do at this machine."""
+        if self._store.advice:
+            return self._store.advice, ""
+        return f"To sign in, open {self._login_url} in a browser.", f"Or run {login_command()}"
 
 
 def _identity(token: Token | None) -> str:

@@ -7,11 +7,11 @@ from gemini_proxy.google_login.token import Token
 
 
 def status_of(token: Token | None, project: str = "", problem: ProxyError | None = None) -> dict[str, object]:
-    """The seed product's JSON; `project` is the configured one, which goes before the one in the sign-in.
+    """Always the same fields; `project` is the configured one, which takes precedence over the one in the sign-in.
 
-    `problem` is what is known to stand in the way; its words are there only where there is one.
+    `reason` and `message` are there only if something is known to stand in the way, as in /health/ready.
     """
-    known = {"problem": problem.message} if problem else {}
+    known = {"reason": problem.code, "message": problem.message} if problem else {}
     if token is None:
         return {"authenticated": False, "email": None, "projectId": None, "expiresAt": None, **known}
     return {
@@ -21,6 +21,13 @@ def status_of(token: Token | None, project: str = "", problem: ProxyError | None
         "expiresAt": iso(token.expiry_date),
         **known,
     }
+
+
+def account_in_words(token: Token, project: str = "") -> str:
+    """`me@example.com, project my-project, Gemini Code Assist`, as far as it is known."""
+    project = project or token.project_id
+    known = (token.email or "an account whose address is unknown", project and f"project {project}", token.tier)
+    return ", ".join(filter(None, known))
 
 
 def iso(milliseconds: int | None) -> str | None:

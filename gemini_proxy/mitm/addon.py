@@ -18,6 +18,7 @@ from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import bodies, flows, log, network, options, second_try
 from gemini_proxy.mitm.gate import Gate
 from gemini_proxy.mitm.listeners import choose, port
+from gemini_proxy.mitm.local import worded
 from gemini_proxy.mitm.service import Service, unknown_path
 from gemini_proxy.mitm.shutdown import Shutdown
 from gemini_proxy.mitm.stream import NO_TUNNELS
@@ -51,7 +52,7 @@ class GeminiProxy:
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
     def configure(self, updated: Set[str]) -> None:
-        if self.service is not None:  # running: mitmproxy tells the user, and takes the option back
+        if self.service is not None and self.gate.started:  # running: mitmproxy tells the user, and takes the option back
             self._configure(updated)
             return
         with self._failing_closed():
@@ -100,7 +101,7 @@ class GeminiProxy:
         try:
             answer = await self._serve(visit)
         except ProxyError as error:
-            answer = self._refusal(error)
+            answer = self._refusal(worded(error, visit.head))
         except Exception:
             logger.exception("A request could not be served.")
             answer = self._refusal(FAILED)

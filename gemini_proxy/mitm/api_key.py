@@ -8,16 +8,17 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm.local import JSON, READY
+from gemini_proxy.upstreams.gemini_api.status import key_status
 
 GOOGLE_KEY = re.compile(r"AIza[\w-]{30,80}")
-# Code of a refusal -> what to do. Everybody may ask, so nothing of Google's words is in it.
+# Code of a refusal -> what to do. Anyone may ask, so Google's own words are left out.
 REMEDIES = {
     "google_api_key_required": "There is no Google API key: set GEMINI_API_KEY (https://aistudio.google.com/apikey).",
-    "unsupported_location": "Google does not offer the Gemini API where this machine is.",
-    "billing_required": "Google wants a project with billing for the key.",
+    "unsupported_location": "Google does not offer the Gemini API in this machine's location.",
+    "billing_required": "Google requires a project with billing enabled for this key.",
 }
 OTHER = "Google refuses the API key: check GEMINI_API_KEY (https://aistudio.google.com/apikey)."
-NO_SIGN_IN = "This proxy uses Google's public API with a key: set GEMINI_API_KEY. There is nobody to sign in."
+NO_SIGN_IN = "No sign-in is needed: this proxy uses Google's public API with GEMINI_API_KEY."
 
 
 def page(request: ClientRequest, obstacle: ProxyError | None) -> Answer | None:
@@ -28,9 +29,8 @@ def page(request: ClientRequest, obstacle: ProxyError | None) -> Answer | None:
     if request.path == "/health/ready" and request.method in ("GET", "HEAD"):
         return READY if obstacle is None else _answer(503, {"status": "not_ready", **_said(obstacle)})
     if request.path == "/auth/status" and request.method in ("GET", "HEAD"):
-        present = obstacle is None or obstacle.code != "google_api_key_required"
         problem = _said(obstacle) if obstacle is not None else {}
-        return _answer(200, {"authenticated": present, **problem})
+        return _answer(200, {**key_status(obstacle), **problem})
     if request.path.startswith("/auth/"):
         raise ProxyError(404, "not_found", NO_SIGN_IN, retry=False)
     return None

@@ -1,6 +1,7 @@
 """/auth: the sign-in in the browser. Who may use it is in visitors.py."""
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,13 +15,17 @@ from gemini_proxy.google_login.flow import Google, redirect_error
 from gemini_proxy.google_login.pending import LIFETIME, Attempt, Pending
 from gemini_proxy.google_login.sign_out import SIGNED_OUT, sign_out
 from gemini_proxy.google_login.source import TokenSource
-from gemini_proxy.google_login.status import status_of
+from gemini_proxy.google_login.status import account_in_words, status_of
 from gemini_proxy.google_login.store import TokenStore
+from gemini_proxy.google_login.token import Token
 from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.mitm.local import said, worded
 from gemini_proxy.mitm.visitors import Visitors
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams.code_assist.account import sign_in
 from gemini_proxy.upstreams.code_assist.eligibility import STANDING
+
+logger = logging.getLogger(__name__)
 
 NO_WAY_IN = ("loopback_only", "invalid_api_key", "access_token_given", "token_store_error")
 Page = Callable[[ClientRequest], Awaitable[Answer]]
@@ -71,7 +76,10 @@ class AuthPages:
             answer = await methods[request.method](request)
         except ProxyError as error:
             again = "" if error.code in NO_WAY_IN else "/auth/login"
-            answer = Answer(error.status, pages.refused(error, again), {**pages.HEADERS, **error.headers})
+            if request.path == "/auth/callback":  # its further lines can quote Google, which names the account
+                logger.warning("A sign-in failed: %s", error.message.splitlines()[0])
+            body = pages.refused(worded(error, request), again)
+            answer = Answer(error.status, body, {**pages.HEADERS, **error.headers})
         return answer if request.method != "HEAD" else Answer(answer.status, b"", answer.headers)
 
     async def _login(self, request: ClientRequest) -> Answer:
@@ -79,8 +87,10 @@ class AuthPages:
         if self._visitors.from_another_site(
             request
         ):  # an image or a frame gets no further; a person who followed a link does
-            body = pages.paragraph("Another site sent you here. Go on only if you want to sign this proxy in.")
-            return _page("Sign in with Google?", body + pages.button("Go on", "/auth/login"))
+            body = pages.paragraph(
+                "Another site sent you here. Continue only if you want to sign this proxy in to Google."
+            )
+            return _page("Sign in with Google?", body + pages.button("Continue", "/auth/login"))
         self._store.check_writable()  # better now than after a minute on Google's pages
         attempt = self._pending.begin(f"{self._visitors.base_url(request)}/auth/callback", self._now())
         place = self._google.authorization_url(attempt.redirect_uri, attempt.state, attempt.challenge)
@@ -93,17 +103,18 @@ class AuthPages:
         if "code" not in query or "error" in query:
             raise redirect_error(query)
         try:
-            await self._sign_in(query["code"], attempt)
+            token = await self._sign_in(query["code"], attempt)
         except ProxyError as error:
             if error.code in STANDING and await self._source.current() is None:
                 self._source.note(error)
             raise
+        logger.info("Signed in to Google as %s.", account_in_words(token, self._settings.project))
         self._welcome = attempt.browser
-        # On to an address without the code, which would else stay in the address bar and the history.
+        # On to an address without the code, which would otherwise stay in the address bar and the history.
         return _redirect(303, "/auth/done")
 
-    async def _sign_in(self, code: str, attempt: Attempt) -> None:
-        await sign_in(
+    async def _sign_in(self, code: str, attempt: Attempt) -> Token:
+        return await sign_in(
             code,
             attempt.verifier,
             attempt.redirect_uri,
@@ -123,7 +134,7 @@ class AuthPages:
             body = pages.paragraph("No Google account is signed in to this proxy.")
             return _page("Not signed in", body + pages.button("Sign in with Google", "/auth/login"))
         base = f"<code>{escape(self._visitors.base_url(request))}/v1</code>"
-        key = "the value of PROXY_API_KEY" if self._settings.api_key else "any text, since no PROXY_API_KEY is set"
+        key = "the value of PROXY_API_KEY" if self._settings.api_key else "any text, since PROXY_API_KEY is not set"
         body = f"<p>Give your tool {base} as its OpenAI base URL and as API key {key}. You can close this window.</p>"
         known = self._visitors.may_know(request) or self._welcome in _cookies(request).values()
         shown = pages.account(token, self._settings.project) if known else ""
@@ -137,15 +148,18 @@ class AuthPages:
             problem = await self._source.problem()
         except ProxyError as error:  # the file cannot be read
             token, problem = None, error
-        status = status_of(token, self._settings.project, problem)
-        if not self._visitors.may_know(request):
-            status = {"authenticated": status["authenticated"]}
+        if token is None and problem is None:
+            problem = self._source.nobody()
+        if self._visitors.may_know(request):
+            status = status_of(token, self._settings.project, problem and worded(problem, request))
+        else:
+            status = {"authenticated": token is not None, **(said(problem.code) if problem else {})}
         headers = {"content-type": "application/json", "cache-control": "no-store"}
         return Answer(200, json.dumps(status).encode(), headers)
 
     async def _ask_logout(self, request: ClientRequest) -> Answer:
         self._visitors.check(request)
-        text = "The sign-in is taken back at Google and deleted here. Programs that use this proxy stop working."
+        text = "The sign-in will be revoked at Google and deleted here. Programs that use this proxy will stop working."
         form = '<form method="post" action="/auth/logout"><button class="button">Sign out</button></form>'
         answer = _page("Sign out of Google?", pages.paragraph(text) + form)
         # Under no-referrer a browser posts the form with `Origin: null`, and we could not tell it from another site's.
@@ -154,8 +168,9 @@ class AuthPages:
     async def _logout(self, request: ClientRequest) -> Answer:
         self._visitors.check(request)
         if self._visitors.from_another_site(request):
-            raise ProxyError(403, "cross_site", "Another site asked for this. Nothing was done.", retry=False)
+            raise ProxyError(403, "cross_site", "The request came from another site. Nothing was done.", retry=False)
         outcome = await sign_out(self._store, self._google, self._http)
+        logger.info("Signed out: %s", SIGNED_OUT[outcome])
         body = pages.paragraph(SIGNED_OUT[outcome])
         return _page("You are signed out", body + pages.button("Sign in again", "/auth/login"), "good")
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from urllib.parse import urlsplit
 
 from gemini_proxy import guard
@@ -13,8 +14,11 @@ from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.google_login.flow import Google
 from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.source import TokenSource
+from gemini_proxy.google_login.token import Token
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import api_key
+from gemini_proxy.mitm.announce import Start
+from gemini_proxy.mitm.announce import lines as announcement
 from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
 from gemini_proxy.mitm.earlier import ask_earlier
@@ -23,17 +27,9 @@ from gemini_proxy.outbound import Outbound, system_proxies
 from gemini_proxy.remote_media import Fetcher
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams import Needs, choose, endpoint_of
+from gemini_proxy.upstreams.code_assist.eligibility import project_required
 
 logger = logging.getLogger(__name__)
-
-LEGAL = (
-    "Google's terms do not allow third-party programs to use Gemini Code Assist with its sign-in, and Google may "
-    "suspend accounts for it. Since 2026-06-18 it serves no personal accounts here: you need a Code Assist Standard or "
-    "Enterprise licence and GOOGLE_CLOUD_PROJECT. This project is not affiliated with Google."
-)
-DEMO = "DEMO: a built-in emulator answers, not Google. No model is asked and nothing leaves this machine."
-NO_KEY = "PROXY_API_KEY is not set: whatever runs on this machine can use the proxy, and other machines cannot."
-NO_ORIGINS = "GEMINI_ALLOWED_ORIGINS has no effect without PROXY_API_KEY: no web page may use a proxy without a key."
 
 PUBLIC = ("/health", "/health/ready")
 
@@ -42,38 +38,55 @@ class Service:
     """`target` is the base URL of reverse mode or empty, `port` the one the proxy listens on."""
 
     def __init__(self, settings: Settings, target: str, port: int) -> None:
-        self._choice = choose(settings, target)
+        self._choice, self._target, self._port = choose(settings, target), target, port
         self._demo = Demo(settings) if settings.demo else None
         if self._demo is not None:
             settings, target = self._demo.settings, self._demo.url
-        endpoint = endpoint_of(self._choice, target)
+        self._endpoint = endpoint_of(self._choice, target, settings)
         self.settings = settings
         named = {urlsplit(settings.public_url).hostname or ""} - {""}  # who gives it a public name uses that name
         self.guard = guard.Guard(settings.api_key, settings.allowed_hosts | named, settings.allowed_origins)
         self._http = HttpClient()
         self.outbound = Outbound.from_environment(os.environ, system=system_proxies())
-        store, google = store_of(settings), Google.from_settings(settings)
-        self._tokens = TokenSource(store, google, self._http, f"http://127.0.0.1:{port}/auth/login")
-        self._pages = AuthPages(
-            settings, self._tokens, store, google, self._http, settings.code_assist_endpoint or endpoint, port
-        )
-        self._memory = SignatureMemory(None if settings.demo else settings.state_directory / "signatures.sqlite")
+        self._store, google = store_of(settings), Google.from_settings(settings)
+        base = settings.public_url or f"http://127.0.0.1:{port}"
+        self._tokens = TokenSource(self._store, google, self._http, f"{base}/auth/login")
+        self._pages = AuthPages(settings, self._tokens, self._store, google, self._http, self._endpoint, port)
+        folder = None if settings.demo else settings.state_directory
+        self._memory = SignatureMemory(folder / "signatures.sqlite" if folder else None)
         self._memory.open()
-        self._running = self._choice.start(Needs(settings, endpoint, self._tokens, self._send))
+        self._running = self._choice.start(Needs(settings, self._endpoint, self._tokens, self._send))
         self.upstream: Upstream = self._running.upstream
         self.dialects: tuple[Dialect, ...] = dialects(settings, self._memory, self._running.models)
         self.fetcher = Fetcher(settings.remote_media)
 
     def announce(self) -> None:
-        """Says at start what a user has to know."""
-        if self._demo is not None or self._choice.signs_in:
-            logger.warning("%s", DEMO if self._demo is not None else LEGAL)
-        elif (obstacle := self._running.obstacle()) is not None:
-            logger.warning("%s", obstacle.message)
-        if not self.settings.api_key:
-            logger.warning(NO_KEY)
-            if self.settings.allowed_origins:
-                logger.warning(NO_ORIGINS)
+        """Says at the start what a user has to know."""
+        token, problem = self._sign_in() if self._choice.signs_in else (None, self._running.obstacle())
+        start = Start(
+            settings=self.settings,
+            port=self._port,
+            endpoint=self._endpoint,
+            signs_in=self._choice.signs_in,
+            demo=self._demo is not None,
+            mode="" if self._target else self._choice.address,
+            token=token,
+            problem=problem,
+        )
+        for level, text in announcement(start):
+            logger.log(level, "%s", text)
+
+    def _sign_in(self) -> tuple[Token | None, ProxyError | None]:
+        """The sign-in in the file, and what stands in the way of using it."""
+        try:
+            token = self._store.load()
+        except ProxyError as error:
+            return None, error
+        if token is None:
+            return None, self._tokens.nobody()
+        if not token.refresh_token and token.expires_before(time.time()):
+            return token, self._tokens.expired()
+        return token, None if self.settings.project or token.project_id else project_required()
 
     @property
     def name(self) -> str:

@@ -7,13 +7,13 @@ at 127.0.0.1 may not), and what changes something has to begin on our own pages.
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from gemini_proxy import guard
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import ClientRequest
+from gemini_proxy.mitm.local import is_here
 from gemini_proxy.setting_values import is_loopback
 from gemini_proxy.settings import Settings
 
@@ -33,14 +33,12 @@ class Visitors:
         if self._has_key(request) or self._is_local(request):
             return
         if self._key:
-            text = (
-                "The sign-in pages want the proxy's key from here: PROXY_API_KEY as the password, with any user name."
-            )
+            text = "From here the sign-in pages need the proxy's key: enter PROXY_API_KEY as the password, with any user name."
             raise ProxyError(401, "invalid_api_key", text, retry=False, headers=ASK_FOR_KEY)
         text = (
-            "Sign-in works only on the machine of the proxy: "
-            f"open http://127.0.0.1:{self._port}/auth/login there, or run python login.py --no-browser. "
-            "With PROXY_API_KEY set, the key opens these pages from elsewhere too."
+            "You can sign in only on the machine that runs the proxy: "
+            f"open http://127.0.0.1:{self._port}/auth/login there, or run login.py --no-browser. "
+            "If PROXY_API_KEY is set, that key opens these pages from other machines too."
         )
         raise ProxyError(403, "loopback_only", text, retry=False)
 
@@ -64,10 +62,14 @@ class Visitors:
         return request.headers.get("origin", ours) not in (ours, _origin(self._public_url))
 
     def _has_key(self, request: ClientRequest) -> bool:
-        return bool(self._key) and _passes(lambda: guard.check_key(_with_bearer(request), self._key))
+        try:
+            guard.check_key(_with_bearer(request), self._key)
+        except ProxyError:
+            return False
+        return bool(self._key)
 
     def _is_local(self, request: ClientRequest) -> bool:
-        return _passes(lambda: guard.check_peer(request, "")) and bool(_loopback_host(request))
+        return is_here(request) and bool(_loopback_host(request))
 
 
 def _with_bearer(request: ClientRequest) -> ClientRequest:
@@ -80,14 +82,6 @@ def _with_bearer(request: ClientRequest) -> ClientRequest:
     except (binascii.Error, ValueError):
         return request
     return replace(request, headers={**request.headers, "authorization": f"Bearer {password}"})
-
-
-def _passes(check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except ProxyError:
-        return False
-    return True
 
 
 def _loopback_host(request: ClientRequest) -> str:

@@ -8,6 +8,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import HttpRequest, Upstream
 from gemini_proxy.gemini.models import MODELS, Model
 from gemini_proxy.google_login.source import TokenSource
+from gemini_proxy.setting_values import SettingsError, is_loopback
 from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, Settings
 from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
 from gemini_proxy.upstreams.gemini_api.catalogue import Catalogue
@@ -18,7 +19,7 @@ Send = Callable[[HttpRequest], Awaitable[tuple[int, bytes]]]
 
 @dataclass(frozen=True)
 class Needs:
-    """What an upstream may be made of; `endpoint` is scheme and host, `send` makes a call of the proxy's own."""
+    """What an upstream may be made of; `endpoint` is its base URL, `send` makes a call of the proxy's own."""
 
     settings: Settings
     endpoint: str
@@ -51,8 +52,7 @@ class Choice:
 
 def _code_assist(needs: Needs) -> Running:
     settings = needs.settings
-    endpoint = settings.code_assist_endpoint or needs.endpoint
-    return Running(CodeAssist(endpoint, needs.tokens, settings.project, settings.user_agent))
+    return Running(CodeAssist(needs.endpoint, needs.tokens, settings.project, settings.user_agent))
 
 
 def _gemini_api(needs: Needs) -> Running:
@@ -74,10 +74,24 @@ def choose(settings: Settings, target: str) -> Choice:
     return named or next((choice for choice in UPSTREAMS if _is_at(choice, target)), UPSTREAMS[0])
 
 
-def endpoint_of(choice: Choice, target: str) -> str:
-    """The target, unless there is none or it is the address of another upstream."""
-    other = any(_is_at(known, target) for known in UPSTREAMS if known is not choice)
-    return target if target and not other else choice.address
+def endpoint_of(choice: Choice, target: str, settings: Settings) -> str:
+    """Where the calls go, and the credential with them: the target, unless a setting names another place, there is no
+    target, or it is another upstream's.
+
+    Raises SettingsError for a host that is not Google's and that no setting names: a slip must not cost a credential.
+    """
+    if choice.signs_in and settings.code_assist_endpoint:
+        return settings.code_assist_endpoint
+    if not target or any(_is_at(known, target) for known in UPSTREAMS if known is not choice):
+        return choice.address
+    host = urlsplit(target).hostname or ""
+    if not is_loopback(host) and not f".{host}".endswith(".googleapis.com") and settings.upstream != "gemini-api":
+        raise SettingsError(
+            f"{host} is not one of Google's hosts, and your Google sign-in would be sent there. Use --mode "
+            f"reverse:{CODE_ASSIST} (with an API key: reverse:{GEMINI_API}). If it is a gateway of your own, name it in "
+            "CODE_ASSIST_ENDPOINT, or set GEMINI_UPSTREAM=gemini-api for one that takes an API key."
+        )
+    return target
 
 
 def _is_at(choice: Choice, target: str) -> bool:

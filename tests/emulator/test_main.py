@@ -7,8 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -48,12 +50,25 @@ def test_it_says_where_it_is_and_ends_cleanly() -> None:
 
 
 def test_ctrl_c_is_the_way_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted() -> None:
+    def interrupted(event: threading.Event) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(__main__, "wait_for_ever", interrupted)
     assert __main__.main(["--port", "0", "--account", "free"]) == 0
     assert re.fullmatch(r"Emulated Google on http://127\.0\.0\.1:\d+ \(account: free\)\. .*\n", capsys.readouterr().out)
+
+
+def test_a_wait_that_windows_can_interrupt() -> None:
+    class Event(threading.Event):
+        waits: ClassVar[list[float | None]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits.append(timeout)
+            return len(self.waits) > 1
+
+    __main__.wait_for_ever(Event())
+    assert Event.waits
+    assert None not in Event.waits
 
 
 def test_its_help_is_made_of_sentences() -> None:

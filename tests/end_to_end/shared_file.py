@@ -75,7 +75,7 @@ class Load:
             stderr=asyncio.subprocess.STDOUT,
         )
         out, _ = await process.communicate()
-        self._count(process.returncode == 0 and b'"problem"' not in out, out.decode())
+        self._count(process.returncode == 0 and b'"reason"' not in out, out.decode())
 
     async def kill(self, proxy: Proxy) -> None:
         proxy.process.send_signal(signal.SIGKILL)

@@ -118,7 +118,7 @@ def test_a_pasted_code_or_address(terminal: Terminal, whole: bool) -> None:
         url = httpx.URL("https://codeassist.google.com/authcode", params={"state": state, "code": code})
         shown.type(f"{url if whole else code}\n")
         assert shown.end() == 0
-    assert shown.text.rstrip().endswith("Stored in tokens.json.")
+    assert shown.text.rstrip().endswith(f"Stored in {terminal.store.path}.")
     assert terminal.store.load() is not None
 
 

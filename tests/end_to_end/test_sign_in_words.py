@@ -166,7 +166,7 @@ def test_accounts_that_are_served(
     assert "You are signed in" in places.page
     assert all(html.escape(word) in places.page for word in shown)
     assert places.status["projectId"] == shown[0]
-    assert "problem" not in places.status
+    assert "reason" not in places.status
     assert places.api is None
 
 
@@ -181,8 +181,8 @@ REFUSED = [
     pytest.param({"allowedTiers": [OWN]}, [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="allowed-standard-without-a-project"),
     pytest.param({}, [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="nothing"),
     pytest.param(error(403, "SECURITY_POLICY_VIOLATED"), [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="C218"),
-    pytest.param(error(403, "TOS_VIOLATION", appeal_url=APPEAL), [], 403, "account_not_eligible", [our("TOS_VIOLATION"), APPEAL], id="TOS_VIOLATION"),
-    pytest.param(error(403, "TOS_VIOLATION", link="https://learn.example", appeal_url=APPEAL, array=True), [], 403, "account_not_eligible", [our("TOS_VIOLATION"), APPEAL], id="TOS_VIOLATION-array"),
+    pytest.param(error(403, "TOS_VIOLATION", appeal_url=APPEAL), [], 403, "account_suspended", [our("TOS_VIOLATION"), APPEAL, "GEMINI_API_KEY"], id="TOS_VIOLATION"),
+    pytest.param(error(403, "TOS_VIOLATION", link="https://learn.example", appeal_url=APPEAL, array=True), [], 403, "account_suspended", [our("TOS_VIOLATION"), APPEAL, "GEMINI_API_KEY"], id="TOS_VIOLATION-array"),
     pytest.param(error(403, "SUBSCRIPTION_REQUIRED", "(#3501)", LICENCE), [], 403, "account_not_eligible", [our("SUBSCRIPTION_REQUIRED"), "(#3501)", LICENCE], id="SUBSCRIPTION_REQUIRED"),
     pytest.param(error(403, "VALIDATION_REQUIRED", link=LINK, validation_url="https://other.example"), [], 403, "validation_required", [our("VALIDATION_REQUIRED"), LINK], id="VALIDATION_REQUIRED-help-first"),
     pytest.param(error(403, "VALIDATION_REQUIRED", validation_url=LINK), [], 403, "validation_required", [LINK], id="VALIDATION_REQUIRED-metadata"),
@@ -213,7 +213,7 @@ def test_accounts_that_are_refused(
     for word in words:
         assert word in places.terminal
         assert html.escape(word) in places.page
-        assert word in places.status["problem"]
+        assert word in places.status["message"]
         assert word in places.api.message
     assert not (scene.folder / "terminal.json").exists()
     assert not (scene.folder / "proxy.json").exists()
@@ -221,16 +221,16 @@ def test_accounts_that_are_refused(
 
 # Trouble that says nothing about the account: the sign-in did not work, and the API says that nobody is signed in.
 TROUBLE = [
-    pytest.param(Answer.raw(b"<html>"), [], "not understood", id="html"),
-    pytest.param(Answer.json([1]), [], "not understood", id="a-list"),
-    pytest.param({"allowedTiers": "all"}, [], "not understood", id="tiers-that-are-no-list"),
-    pytest.param({"currentTier": {"id": 7}}, [], "not understood", id="an-id-that-is-a-number"),
+    pytest.param(Answer.raw(b"<html>"), [], "could not be understood", id="html"),
+    pytest.param(Answer.json([1]), [], "could not be understood", id="a-list"),
+    pytest.param({"allowedTiers": "all"}, [], "could not be understood", id="tiers-that-are-no-list"),
+    pytest.param({"currentTier": {"id": 7}}, [], "could not be understood", id="an-id-that-is-a-number"),
     pytest.param(error(400, said="Precondition check failed."), [], "Precondition check failed.", id="400"),
     pytest.param(error(503, said="Try later."), [], "Try later.", id="503"),
     pytest.param({"allowedTiers": [FREE]}, [PENDING, PENDING], "still preparing a project", id="C219-never-done"),
     pytest.param({"allowedTiers": [FREE]}, [{}], "still preparing a project", id="2.2-without-a-name"),
     pytest.param({"allowedTiers": [FREE]}, [{**PENDING, "done": True, "error": {"code": 9, "message": "Broken."}}], "Broken.", id="an-operation-that-failed"),
-    pytest.param({"allowedTiers": [FREE]}, [Answer.json([])], "not understood", id="an-operation-that-is-a-list"),
+    pytest.param({"allowedTiers": [FREE]}, [Answer.json([])], "could not be understood", id="an-operation-that-is-a-list"),
 ]  # fmt: skip
 
 
@@ -242,7 +242,8 @@ def test_trouble(
     places = scene.everywhere(capsys)
     assert words in places.terminal
     assert html.escape(words) in places.page
-    assert places.status == {"authenticated": False, "email": None, "projectId": None, "expiresAt": None}
+    assert (places.status["authenticated"], places.status["reason"]) == (False, "google_login_required")
+    assert "another model" not in places.terminal + places.page
     assert places.api is not None
     assert places.api.code == "google_login_required"
 
@@ -259,7 +260,7 @@ def test_an_account_that_is_refused_later(scene: Scene, capsys: pytest.CaptureFi
     terminal, page, status, api = asyncio.run(later(scene, capsys))
     error_words = eligibility.refusal(reason, "Said so.", LINK).message
     assert api is not None
-    assert api.message == status["problem"] == error_words
+    assert api.message == status["message"] == error_words
     assert error_words in terminal
     assert all(html.escape(line.partition("https")[0]) in page for line in error_words.splitlines())
 

@@ -110,8 +110,8 @@ def broken(tmp_path: Path) -> Path:
 Case = tuple[list[str], dict[str, str], dict[str, str | bytes], str]
 CASES: dict[str, Case] = {
     "a package is missing": ([], {}, {"filelock.py": "raise ModuleNotFoundError('No module named filelock')"}, "filelock"),
-    "a boolean option of another word": (["--set", "gemini_log_json=maybe"], {}, {}, "GEMINI_LOG_JSON must be true or"),
-    "an option of another kind": (["--set", "gemini_port=abc"], {}, {}, "PROXY_PORT must be a number"),
+    "a boolean option of another word": (["--set", "gemini_log_json=maybe"], {}, {}, "gemini_log_json must be true or"),
+    "an option of another kind": (["--set", "gemini_port=abc"], {}, {}, "gemini_port must be a number"),
     "an option that another script has": (["-s", "other.py"], {}, {"other.py": OTHER_OPTION}, "gemini_port"),
     "a variable out of its words": ([], {"GEMINI_UPSTREAM": "gemini"}, {}, "GEMINI_UPSTREAM must be"),
     "a variable out of bounds": ([], {"GEMINI_IDLE_LIMIT": "-1"}, {}, "GEMINI_IDLE_LIMIT must be"),

@@ -1,6 +1,7 @@
 import pytest
 
-from gemini_proxy.google_login.status import iso, status_of
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.google_login.status import account_in_words, iso, status_of
 from gemini_proxy.google_login.token import Token
 
 NOBODY = {"authenticated": False, "email": None, "projectId": None, "expiresAt": None}
@@ -8,6 +9,8 @@ NOBODY = {"authenticated": False, "email": None, "projectId": None, "expiresAt":
 
 def test_nobody() -> None:
     assert status_of(None, "ignored") == NOBODY
+    problem = ProxyError(401, "google_login_required", "Sign in.")
+    assert status_of(None, "ignored", problem) == {**NOBODY, "reason": "google_login_required", "message": "Sign in."}
 
 
 def test_somebody() -> None:
@@ -21,6 +24,13 @@ def test_somebody() -> None:
 
 def test_what_is_unknown_is_null() -> None:
     assert status_of(Token("a")) == {**NOBODY, "authenticated": True}
+
+
+def test_an_account_in_words() -> None:
+    token = Token("a", email="user@example.com", project_id="p", tier="Standard")
+    assert account_in_words(token) == "user@example.com, project p, Standard"
+    assert account_in_words(token, "configured") == "user@example.com, project configured, Standard"
+    assert account_in_words(Token("a")) == "an account whose address is unknown"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.exchanges import chat_ask, chat_request
 
 KEY = "AIza" + "k" * 35
 NO_KEY = ProxyError(401, "google_api_key_required", "Set it.")
+RESTRICTED = ProxyError(403, "google_api_key_restricted", "Google's own words.")
 BAD_KEY = ProxyError(401, "invalid_google_api_key", "Google's own words.")
 
 
@@ -35,10 +36,12 @@ def test_ready() -> None:
     assert body_of(page(get("/health/ready"), BAD_KEY))["message"] == OTHER
 
 
-@pytest.mark.parametrize(("obstacle", "there"), [(None, True), (BAD_KEY, True), (NO_KEY, False)])
+@pytest.mark.parametrize(("obstacle", "there"), [(None, True), (RESTRICTED, True), (BAD_KEY, False), (NO_KEY, False)])
 def test_status(obstacle: ProxyError | None, there: bool) -> None:
     body = body_of(page(get("/auth/status"), obstacle))
     assert (body["authenticated"], body.get("reason")) == (there, obstacle.code if obstacle else None)
+    assert {"email", "projectId", "expiresAt"} <= set(body)  # as for a sign-in
+    assert ("reason" in body) == ("message" in body)
     assert "Google's own words" not in body.get("message", "")
 
 

@@ -16,7 +16,9 @@ from gemini_proxy.google_login.flow import Google
 from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.login_command import login_command
 from gemini_proxy.mitm.auth import AuthPages
+from gemini_proxy.mitm.local import REMEDIES
 from gemini_proxy.settings import resolve
 from tests.google_login.scripted import Clock, token
 
@@ -113,6 +115,14 @@ def basic(password: str) -> str:
 
 
 NOBODY = {"authenticated": False, "email": None, "projectId": None, "expiresAt": None}
+SIGN_IN = {"reason": "google_login_required", "message": REMEDIES["google_login_required"]}
+
+
+def signed_out(status: object) -> bool:
+    """Whether a status says that nobody is, and to somebody at this machine how to change that."""
+    assert isinstance(status, dict)
+    message = status.pop("message")
+    return login_command() in message and status == {**NOBODY, "reason": "google_login_required"}
 
 
 # The way in -----------------------------------------------------------------------------------------------------------
@@ -120,7 +130,7 @@ NOBODY = {"authenticated": False, "email": None, "projectId": None, "expiresAt":
 
 async def test_the_whole_way(proxy: Proxy, emulator: Emulator) -> None:
     browser = proxy.browser
-    assert await browser.status() == NOBODY
+    assert signed_out(await browser.status())
     back = await browser.sign_in()
     assert (back.status, back.headers["location"]) == (303, "/auth/done")
     done = (await browser.get("/auth/done")).body.decode()
@@ -220,8 +230,8 @@ async def test_the_state_is_bound_to_the_browser_that_began(proxy: Proxy, emulat
     ("account", "title"),
     [
         pytest.param("shutdown", b"Google does not serve this account", id="C216"),
-        pytest.param("validation", b"Google wants this account verified", id="C217"),
-        ("tos", b"Google does not serve this account"),
+        pytest.param("validation", b"Google asks you to verify this account", id="C217"),
+        ("tos", b"Google has suspended this account&#x27;s access"),
         pytest.param("vpc-sc", b"A project is missing", id="C218"),
         ("standard-no-project", b"A project is missing"),
     ],
@@ -236,10 +246,11 @@ async def test_accounts_that_cannot_be_used_store_nothing(
     assert proxy.store.load() is None
     status = await proxy.browser.status()
     assert isinstance(status, dict)
-    problem = status.pop("problem")
+    problem, reason = status.pop("message"), status.pop("reason")
     assert status == NOBODY
     assert html.escape(problem.splitlines()[0]).encode() in answer.body
-    assert await Browser(proxy.pages, "evil.example").status() == {"authenticated": False}
+    stranger = await Browser(proxy.pages, "evil.example").status()
+    assert stranger == {"authenticated": False, "reason": reason, "message": REMEDIES[reason]}
     assert b"Not signed in" in (await proxy.browser.get("/auth/done")).body
 
 
@@ -261,8 +272,8 @@ async def test_a_damaged_file_is_no_sign_in(proxy: Proxy) -> None:
     proxy.store.path.write_bytes(b"{")
     status = await proxy.browser.status()
     assert isinstance(status, dict)
-    assert "is damaged" in status.pop("problem")
-    assert status == NOBODY
+    assert "is damaged" in status.pop("message")
+    assert status == {**NOBODY, "reason": "google_login_required"}
     proxy.store.path.write_bytes(b"{")
     assert (await proxy.browser.get("/auth/done")).status == 401
 
@@ -280,7 +291,7 @@ async def test_sign_out(proxy: Proxy, emulator: Emulator) -> None:
     answer = await proxy.browser.ask("POST", "/auth/logout", **headers)
     assert b"You are signed out" in answer.body
     assert emulator.calls("/revoke")[0].query == ""
-    assert await proxy.browser.status() == NOBODY
+    assert signed_out(await proxy.browser.status())
 
 
 # Who may do what ------------------------------------------------------------------------------------------------------
@@ -330,8 +341,8 @@ async def test_strangers_get_no_page_and_no_name(proxy: Proxy, stranger: dict[st
 
 
 async def test_with_a_key_set_status_says_little_without_it(keyed: Proxy) -> None:
-    assert await keyed.browser.status() == {"authenticated": False}
-    assert await keyed.browser.status(**KEY) == NOBODY
+    assert await keyed.browser.status() == {"authenticated": False, **SIGN_IN}
+    assert signed_out(await keyed.browser.status(**KEY))
     await keyed.browser.sign_in()
     assert await keyed.browser.status() == {"authenticated": True}
     assert await keyed.browser.status(authorization="Bearer wrong") == {"authenticated": True}
@@ -364,7 +375,7 @@ async def test_the_key_opens_the_pages_to_another_machine(keyed: Proxy) -> None:
     assert query["redirect_uri"] == ["http://127.0.0.1:3000/auth/callback"]
 
 
-PUBLIC = "https://gemini.example.com/proxy"
+PUBLIC = "https://gemini.example.com"
 
 
 @pytest.fixture
@@ -398,7 +409,7 @@ async def test_without_a_key_another_name_opens_nothing(tmp_path: Path, emulator
     answer = await proxy.browser.get("/auth/login")
     assert answer.status == 403
     assert b"PROXY_API_KEY" in answer.body
-    assert await proxy.browser.status() == {"authenticated": False}
+    assert await proxy.browser.status() == {"authenticated": False, **SIGN_IN}
 
 
 async def test_a_token_from_the_environment_leaves_nothing_to_sign_in(tmp_path: Path, emulator: Emulator) -> None:

@@ -1,28 +1,31 @@
 """Why Google does not serve an account, in plain words: what happened, what to do, what still works.
 
-The reasons come in `ineligibleTiers` of loadCodeAssist and in `ErrorInfo.reason` of errors (protocol 0.1, 2.1, 6.1).
-They are final: nothing here is tried again, and nothing is worked around. The sign-in and the calls share this table,
-so that login.py, the /auth pages, /auth/status and the API say the same.
+The reasons come in `ineligibleTiers` of loadCodeAssist and in `ErrorInfo.reason` of errors. They are final: nothing
+here is tried again, and nothing is worked around. The sign-in and the calls share this table, so that login.py, the
+/auth pages, /auth/status and the API say the same.
 """
 
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.settings import GEMINI_API
 
+WITH_A_KEY = (
+    "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey and start the proxy with "
+    f"--mode reverse:{GEMINI_API}."
+)
 WHAT_STILL_WORKS = (
-    "What still works: a Gemini Code Assist Standard or Enterprise licence, with GOOGLE_CLOUD_PROJECT set to the id of "
-    "its project; or, for everybody, the public Gemini API without this sign-in: set GEMINI_API_KEY to a key from "
-    "https://aistudio.google.com/apikey and start the proxy with --mode reverse:https://generativelanguage.googleapis.com."
+    "What still works: a Gemini Code Assist Standard or Enterprise licence, with GOOGLE_CLOUD_PROJECT set to its "
+    f"project's ID; or the public Gemini API, which needs no sign-in: {WITH_A_KEY}"
 )
-# The way in that needs no licence, with what to type.
-PUBLIC_API = (
-    "use the public Gemini API for it, with an API key from https://aistudio.google.com/apikey: set GEMINI_API_KEY and "
-    "start the proxy with --mode reverse:https://generativelanguage.googleapis.com."
-)
+ANOTHER_WAY = f"The public Gemini API needs no sign-in: {WITH_A_KEY}"
+PUBLIC_API = f"use the public Gemini API for it: {WITH_A_KEY}"
 NOT_ELIGIBLE = "account_not_eligible"
+SUSPENDED = "account_suspended"
 PERMISSION_DENIED = "permission_denied"
-TERMS_OF_SERVICE = "Google has disabled Code Assist for this account because of its Terms of Service. Only an appeal to Google can change that."
-UNLICENSED = "This account has no Gemini Code Assist licence. Since 18 June 2026 Google serves licensed accounts only; an administrator can assign a licence."
+ADVICE = {NOT_ELIGIBLE: WHAT_STILL_WORKS, SUSPENDED: ANOTHER_WAY}  # by code
+TERMS_OF_SERVICE = "Google has disabled Code Assist for this account for violating its Terms of Service. Only an appeal to Google can change that."
+UNLICENSED = "This account has no Gemini Code Assist licence. Since 18 June 2026 Google serves only licensed accounts here; an administrator can assign a licence."
 
-# reason -> our code, what happened and what to do about it. An open set: UNKNOWN stands for what Google adds (0.1).
+# reason -> our code, what happened and what to do about it. An open set: UNKNOWN stands for what Google adds.
 REASONS: dict[str, tuple[str, str]] = {
     "UNSUPPORTED_CLIENT": (
         NOT_ELIGIBLE,
@@ -30,35 +33,35 @@ REASONS: dict[str, tuple[str, str]] = {
         "Ultra) through clients like this one.",
     ),
     "SUBSCRIPTION_REQUIRED": (NOT_ELIGIBLE, UNLICENSED),
-    "TOS_VIOLATION": (NOT_ELIGIBLE, TERMS_OF_SERVICE),
+    "TOS_VIOLATION": (SUSPENDED, TERMS_OF_SERVICE),
     "VALIDATION_REQUIRED": (
         "validation_required",
-        "Google wants this account verified first. Open the link, follow it, then try again.",
+        "Google asks you to verify this account. Open the link, follow the steps, then try again.",
     ),
     "DASHER_USER": (
         NOT_ELIGIBLE,
-        "This account belongs to a Google Workspace organisation, and Google's tier for individuals is closed to it.",
+        "This account belongs to a Google Workspace organisation, and Google's tier for individuals is not open to it.",
     ),
     "RESTRICTED_AGE": (NOT_ELIGIBLE, "Google does not serve Code Assist to this account because of its owner's age."),
-    "RESTRICTED_NETWORK": (NOT_ELIGIBLE, "Google does not serve Code Assist on the network that this machine uses."),
+    "RESTRICTED_NETWORK": (NOT_ELIGIBLE, "Google does not serve Code Assist on this machine's network."),
     "UNSUPPORTED_LOCATION": (NOT_ELIGIBLE, "Google does not offer this tier of Code Assist in your country."),
     "UNKNOWN_LOCATION": (
         NOT_ELIGIBLE,
-        "Google could not tell in which country you are, and so does not open this tier of Code Assist.",
+        "Google could not determine your country and therefore does not offer this tier of Code Assist.",
     ),
     "NON_USER_ACCOUNT": (
         NOT_ELIGIBLE,
-        "Google opens this tier of Code Assist to people only; this is another kind of account.",
+        "Google offers this tier of Code Assist to people only; this is another kind of account.",
     ),
-    "INELIGIBLE_ACCOUNT": (NOT_ELIGIBLE, "Google does not open this tier of Code Assist to this account."),
+    "INELIGIBLE_ACCOUNT": (NOT_ELIGIBLE, "Google does not offer this tier of Code Assist to this account."),
     "UNKNOWN": (NOT_ELIGIBLE, "Google does not serve Code Assist to this account."),
     "SERVICE_DISABLED": (
         "service_disabled",
-        "The Gemini for Google Cloud API is off in the project. Open the link, enable it, then wait a few minutes.",
+        "The Gemini for Google Cloud API is disabled in the project. Open the link, enable it, and wait a few minutes.",
     ),
     "CONSUMER_INVALID": (
         PERMISSION_DENIED,
-        "Google does not know the project, or does not let this account use it: check GOOGLE_CLOUD_PROJECT.",
+        "The project does not exist, or this account may not use it: check GOOGLE_CLOUD_PROJECT.",
     ),
     "IAM_PERMISSION_DENIED": (
         PERMISSION_DENIED,
@@ -67,15 +70,15 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "SECURITY_POLICY_VIOLATED": (
         "security_policy_violated",
-        "A VPC Service Controls perimeter of the organisation refuses this machine or this account. Ask the "
-        "organisation's administrator.",
+        "The organisation's VPC Service Controls perimeter blocks this machine or account. Ask the organisation's "
+        "administrator.",
     ),
 }
 # The codes of answers that stand until the user, an administrator or Google changes the account or its project.
 STANDING = {code for code, _ in REASONS.values()} | {"project_required"}
 PROJECT_REQUIRED = (
-    "Google named no project for this account. Set GOOGLE_CLOUD_PROJECT, in the environment or in .env, to the id of "
-    "the project that holds your Gemini Code Assist licence, start the proxy again, and sign in."
+    "Google assigned no project to this account. Set GOOGLE_CLOUD_PROJECT, in the environment or in .env, to the ID of "
+    "the project that holds your Gemini Code Assist licence, restart the proxy, and sign in."
 )
 
 
@@ -88,13 +91,12 @@ def refusal(reason: str, said: str = "", link: str = "") -> ProxyError:
     named = f"({reason})" if reason and reason not in REASONS else ""
     quoted = f'Google says: "{" ".join(said.split())}"' if said.strip() else ""
     shown = f"Link: {link}" if link and link not in quoted else ""
-    advice = WHAT_STILL_WORKS if code == NOT_ELIGIBLE else ""
-    text = "\n".join(filter(None, (f"{words} {named}".strip(), quoted, shown, advice)))
+    text = "\n".join(filter(None, (f"{words} {named}".strip(), quoted, shown, ADVICE.get(code, ""))))
     return ProxyError(403, code, text, kind="permission_error", retry=False)
 
 
 def project_required() -> ProxyError:
-    """The 403 for an account whose tier wants a project of the user's own (protocol 5)."""
+    """The 403 for an account whose tier wants a project of the user's own."""
     return ProxyError(403, "project_required", PROJECT_REQUIRED, kind="permission_error", retry=False)
 
 

@@ -170,7 +170,7 @@ def _read(model: type[M], answer: Answered, method: str) -> M:
     try:
         return model.model_validate(answer.document)
     except ValidationError as error:
-        text = f"Google's answer to {method} is not understood. Try again; if it stays, this proxy needs an update."
+        text = f"Google's answer to {method} could not be understood. Try again; if it keeps happening, this proxy needs an update."
         raise ProxyError(502, "onboarding_failed", text, retry=True) from error
 
 
@@ -179,8 +179,13 @@ def _refusal(document: Any, http_status: int, method: str) -> ProxyError:
     error = read_error(document)
     if error.reason in eligibility.REASONS:
         return eligibility.refusal(error.reason, error.message, error.link)
-    if http_status in (401, 403, 429) or http_status >= 500:
-        return status.error_from({"error": error.fields}, http_status)
     said = error.message or f"status {http_status}"
+    if http_status >= 500:
+        text = (
+            f"Google has a problem and could not look at this account ({method}: {said}). Try again in a few minutes."
+        )
+        return ProxyError(503, "google_unavailable", text, retry=True)
+    if http_status in (401, 403, 429):
+        return status.error_from({"error": error.fields}, http_status)
     text = f"Google did not set up this account ({method}: {said})."
     return ProxyError(502, "onboarding_failed", text, retry=False)

@@ -10,9 +10,11 @@ from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.google_login.status import iso, status_of
 from gemini_proxy.google_login.token import Token
-from gemini_proxy.settings import CODE_ASSIST, Settings
+from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, Settings
 from gemini_proxy.upstreams.code_assist.eligibility import project_required
 from gemini_proxy.upstreams.code_assist.quota import Remaining, retrieve
+
+HAS_KEY = f"GEMINI_API_KEY is set. To use it, which needs no sign-in, start the proxy with --mode reverse:{GEMINI_API}"
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,15 @@ class Report:
         """What /auth/status says, with tier and quota."""
         tier = self.token.tier if self.token else ""
         quota = None if self.quota is None else [left.as_json() for left in self.quota]
-        return {**status_of(self.token, self.settings.project, self.problem), "tier": tier or None, "quota": quota}
+        status = status_of(self.token, self.settings.project, self.problem and self.problem.told_here())
+        return {**status, "upstream": "code-assist", "tier": tier or None, "quota": quota}
 
     def lines(self) -> Iterator[str]:
         if self.token is None:
-            yield self.problem.message if self.problem else "Not signed in. Run python login.py."
+            if self.problem:
+                yield self.problem.text_here
+            if self.settings.google_api_key:
+                yield HAS_KEY
             return
         for name, value in self._rows(self.token).items():
             yield f"{name + ':':<9} {value}"
@@ -39,7 +45,7 @@ class Report:
         for left in self.quota or []:
             yield f"  {left.model:<30} {left.fraction:>4.0%} left, full again at {left.resets_at or 'an unknown time'}"
         if self.problem:
-            yield f"\n{self.problem.message}"
+            yield f"\n{self.problem.text_here}"
 
     def _rows(self, token: Token) -> dict[str, str]:
         given = bool(self.settings.access_token)
@@ -48,17 +54,17 @@ class Report:
             "Tier": token.tier or "unknown",
             "Project": self.settings.project or token.project_id or "none",
             "Access": f"until {iso(token.expiry_date) or 'an unknown time'}, "
-            + ("renewed by itself" if token.refresh_token else "cannot be renewed"),
-            "File": "none, GOOGLE_CLOUD_ACCESS_TOKEN is used" if given else str(self.settings.token_store),
+            + ("renewed automatically" if token.refresh_token else "cannot be renewed"),
+            "File": "none, GOOGLE_CLOUD_ACCESS_TOKEN is used" if given else str(self.settings.token_store.absolute()),
         }
 
 
 async def report_of(settings: Settings, http: HttpClient) -> Report:
-    """Renews the sign-in where it is due, as a request would. Raises ProxyError where its file cannot be read."""
+    """Renews the sign-in if it is due, as a request would. Raises ProxyError if its file cannot be read."""
     login_url = f"http://127.0.0.1:{settings.port}/auth/login"
     source = TokenSource(store_of(settings), Google.from_settings(settings), http, login_url)
     if await source.current() is None:
-        return Report(settings, None)
+        return Report(settings, None, problem=await source.problem() or source.nobody())
     try:
         token = await source.token()
     except ProxyError as error:
@@ -68,7 +74,7 @@ async def report_of(settings: Settings, http: HttpClient) -> Report:
     except ProxyError as error:
         if error.status != 401:
             return Report(settings, token, problem=error)
-    try:  # refused although it looked good: renewed once, as for a request (C212)
+    try:  # refused although it looked good: renewed once, as for a request
         token = await source.refresh_after_rejection(token.access_token)
         return Report(settings, token, await _quota(settings, token, http))
     except ProxyError as error:

@@ -9,16 +9,14 @@ from gemini_proxy.gemini.status import Status
 
 KEYS = "https://aistudio.google.com/apikey"
 REQUIRED = (
-    f"There is no Google API key. Make one at {KEYS} and set GEMINI_API_KEY, in the environment or in .env, then start "
-    "the proxy again."
+    f"There is no Google API key. Create one at {KEYS}, set GEMINI_API_KEY in the environment or in .env, and restart "
+    "the proxy."
 )
-CHECK = f"Check GEMINI_API_KEY; keys are made at {KEYS}."
-RESTRICTED = (
-    f"The key's restrictions exclude this use: change them in the Google Cloud console, or make another at {KEYS}."
-)
-BILLING = "Google wants a project with billing for this: set it up at https://aistudio.google.com, then try again."
+CHECK = f"Check GEMINI_API_KEY; {KEYS} lists your keys."
+RESTRICTED = f"The key's restrictions do not allow this: change them in the Google Cloud console, or create another key at {KEYS}."
+BILLING = "Google requires a project with billing enabled for this: set it up at https://aistudio.google.com."
 PLACE = (
-    "Google does not offer this API where this machine is. Vertex AI, or a Code Assist licence, may be served there."
+    "Google does not offer this API in this machine's location. Vertex AI, or a Code Assist licence, may work there."
 )
 
 # ErrorInfo.reason -> HTTP status, our code, what to do. Final answers: none gets better by asking again.
@@ -29,14 +27,14 @@ REASONS: dict[str, tuple[int, str, str]] = {
     "API_KEY_IP_ADDRESS_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
     "API_KEY_ANDROID_APP_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
     "API_KEY_IOS_APP_BLOCKED": (403, "google_api_key_restricted", RESTRICTED),
-    "CONSUMER_SUSPENDED": (403, "google_api_key_suspended", f"Google suspended the key's project. {CHECK}"),
-    "SERVICE_DISABLED": (403, "service_disabled", "Enable the Generative Language API in the key's project, wait some minutes."),
+    "CONSUMER_SUSPENDED": (403, "google_api_key_suspended", f"Google has suspended the key's project. {CHECK}"),
+    "SERVICE_DISABLED": (403, "service_disabled", "Enable the Generative Language API in the key's project and wait a few minutes."),
     "BILLING_DISABLED": (403, "billing_required", BILLING),
 }  # fmt: skip
-# What comes without a reason, or says more than it: a word of Google's text -> the same. The first that is found counts.
+# What comes without a reason, or says more than it: words of Google's text -> the same. The first match counts.
 WORDS: tuple[tuple[str, tuple[int, str, str]], ...] = (
-    ("API key expired", (401, "expired_google_api_key", f"Renew it, or make another at {KEYS}, and set GEMINI_API_KEY.")),
-    ("reported as leaked", (401, "leaked_google_api_key", f"Make another at {KEYS} and set GEMINI_API_KEY.")),
+    ("API key expired", (401, "expired_google_api_key", f"Renew it, or create another at {KEYS}, and set GEMINI_API_KEY.")),
+    ("reported as leaked", (401, "leaked_google_api_key", f"Create another at {KEYS} and set GEMINI_API_KEY.")),
     ("unregistered callers", (401, "google_api_key_required", REQUIRED)),
     ("location is not supported", (403, "unsupported_location", PLACE)),
     ("enable billing", (403, "billing_required", BILLING)),
@@ -44,11 +42,25 @@ WORDS: tuple[tuple[str, tuple[int, str, str]], ...] = (
 )  # fmt: skip
 # The codes of answers that stand until somebody changes the key or its project.
 STANDING = {code for _, code, _ in [*REASONS.values(), *(row for _, row in WORDS)]}
+# Those of them that say that there is no key that Google takes.
+UNUSABLE = {
+    "google_api_key_required",
+    "invalid_google_api_key",
+    "expired_google_api_key",
+    "leaked_google_api_key",
+    "google_api_key_suspended",
+}
 KEY = re.compile(r"AIza[\w-]{30,}|\bAQ\.[\w-]{20,}")  # Google quotes the key in some of its texts
 
 
 def hidden(text: str) -> str:
     return KEY.sub("***", text)
+
+
+def key_status(obstacle: ProxyError | None) -> dict[str, object]:
+    """What /auth/status says of a sign-in, said of a key; `obstacle` is what is known to stand in its way."""
+    usable = obstacle is None or obstacle.code not in UNUSABLE
+    return {"authenticated": usable, "email": None, "projectId": None, "expiresAt": None}
 
 
 def key_required() -> ProxyError:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.upstreams.code_assist import eligibility
 from gemini_proxy.upstreams.code_assist.onboarding import POLLS, Account, Answered, Call, Wait, provision
 
 METADATA = {"ideType": "IDE_UNSPECIFIED", "platform": "PLATFORM_UNSPECIFIED", "pluginType": "GEMINI"}
@@ -217,7 +218,7 @@ def test_every_reason(reason: str) -> None:
     closed = [{"reasonCode": reason, "reasonMessage": "Because.", "tierId": "free-tier"}]
     for loaded in ({"ineligibleTiers": closed}, {"ineligibleTiers": closed, "allowedTiers": [FREE]}):
         play = Play(loaded)
-        assert play.refusal == (403, "account_not_eligible")
+        assert play.refusal == (403, eligibility.REASONS.get(reason, eligibility.REASONS["UNKNOWN"])[0])
         assert "Because." in str(play.error)
         assert play.steps == [LOAD]
 
@@ -244,7 +245,7 @@ def test_all_of_googles_words_are_said() -> None:
 @pytest.mark.parametrize(
     ("answer", "refusal", "word"),
     [
-        (status(403, reason="TOS_VIOLATION", appeal_url="https://forms.example/a"), (403, "account_not_eligible"), "https://forms.example/a"),
+        (status(403, reason="TOS_VIOLATION", appeal_url="https://forms.example/a"), (403, "account_suspended"), "https://forms.example/a"),
         (status(403, reason="VALIDATION_REQUIRED", validation_url="https://v.example/"), (403, "validation_required"), "https://v.example/"),
         (status(403, reason="SUBSCRIPTION_REQUIRED"), (403, "account_not_eligible"), "licence"),
         (status(403, "Denied on project x.", reason="CONSUMER_INVALID"), (403, "permission_denied"), "Denied on project x."),
@@ -254,10 +255,10 @@ def test_all_of_googles_words_are_said() -> None:
         (status(400, "Precondition check failed."), (502, "onboarding_failed"), "Precondition check failed."),
         (Answered(404, None), (502, "onboarding_failed"), "status 404"),
         (Answered(302, None), (502, "onboarding_failed"), "status 302"),
-        (Answered(200, None), (502, "onboarding_failed"), "not understood"),
-        (Answered(200, [1]), (502, "onboarding_failed"), "not understood"),
-        (Answered(200, {"allowedTiers": "all"}), (502, "onboarding_failed"), "not understood"),
-        (Answered(200, {"currentTier": {"id": 7}}), (502, "onboarding_failed"), "not understood"),
+        (Answered(200, None), (502, "onboarding_failed"), "could not be understood"),
+        (Answered(200, [1]), (502, "onboarding_failed"), "could not be understood"),
+        (Answered(200, {"allowedTiers": "all"}), (502, "onboarding_failed"), "could not be understood"),
+        (Answered(200, {"currentTier": {"id": 7}}), (502, "onboarding_failed"), "could not be understood"),
     ],
 )  # fmt: skip
 def test_errors_of_load_code_assist(answer: Answered, refusal: tuple[int, str], word: str) -> None:
