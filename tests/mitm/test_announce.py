@@ -37,7 +37,7 @@ def said(start: Start) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_a_client_wants_to_know(env: dict[str, str], signs_in: bool, base: str, key: str) -> None:
-    assert said(start(signs_in, **env))[0] == f"OpenAI base URL: {base}    API key: {key}"
+    assert said(start(signs_in, None, None, **env))[0] == f"OpenAI base URL: {base}    API key: {key}"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Settings as mitmproxy options: on the command line, in config.yaml, in the options editor."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,7 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Scene]":
-    import os
-
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith((*OURS, "GOOGLE_"))]:
         monkeypatch.delenv(name)
