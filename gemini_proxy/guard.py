@@ -95,7 +95,7 @@ def check_peer(request: ClientRequest, api_key: str) -> None:
     if api_key:
         return
     if not _is_loopback(request.peer):
-        text = "This proxy has no key, so it serves its own machine alone. Set PROXY_API_KEY to serve others."
+        text = "This proxy has no key, so it serves only its own machine. Set PROXY_API_KEY to serve others."
         raise ProxyError(403, "loopback_only", text, retry=False)
     passed_on = next((name for name in request.headers if _is_forwarding(name)), None)
     if passed_on is not None:

@@ -269,7 +269,8 @@ SETTINGS = (
         "shutdown_grace",
         ("GEMINI_SHUTDOWN_GRACE",),
         "20",
-        "Seconds that answers in progress may take to finish after SIGTERM. New requests get a 503.",
+        "Seconds that answers in progress may take to finish after Ctrl-C or SIGTERM; a second signal ends them at once. "
+        "New requests get a 503.",
         values.seconds,
     ),
     Setting(

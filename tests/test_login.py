@@ -406,7 +406,7 @@ def test_import_of_nothing(terminal: Terminal) -> None:
     terminal.env["GEMINI_CLI_HOME"] = str(terminal.directory)
     code, _, err = terminal.run("--import-gemini-cli")
     assert code == 1
-    assert "There is no sign-in of the Gemini CLI" in err
+    assert "No Gemini CLI sign-in found" in err
 
 
 def test_status_of_an_unknown_account(here: TokenStore, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,18 +24,18 @@ ERRORS: dict[str, tuple[int, str, str]] = {
     "access_denied": (
         400,
         "consent_refused",
-        "The access was not granted on Google's page, so nothing was stored. Start the sign-in again to change that.",
+        "Access was not granted on Google's page, so nothing was stored. Start the sign-in again to grant it.",
     ),
     "admin_policy_enforced": (
         403,
         "blocked_by_administrator",
-        "The administrator of this Google Workspace blocks the application. Ask the administrator to allow it, or "
+        "This Google Workspace's administrator blocks the application. Ask the administrator to allow it, or "
         "use another account.",
     ),
     "org_internal": (
         403,
         "oauth_client_rejected",
-        f"The OAuth client admits accounts of its own organisation alone. Use such an account, or change {OWN_CLIENT}.",
+        f"The OAuth client accepts only accounts of its own organisation. Use such an account, or change {OWN_CLIENT}.",
     ),
     "invalid_client": (401, "oauth_client_rejected", f"Google does not know the OAuth client. Check {OWN_CLIENT}."),
     "unauthorized_client": (
@@ -46,7 +46,7 @@ ERRORS: dict[str, tuple[int, str, str]] = {
     "redirect_uri_mismatch": (
         400,
         "oauth_redirect_rejected",
-        "The OAuth client does not allow the address that Google should come back to. Open /auth/login under "
+        "The OAuth client does not allow the address that Google should redirect to. Open /auth/login under "
         f"http://localhost or http://127.0.0.1, or check {OWN_CLIENT}.",
     ),
 }
@@ -173,7 +173,7 @@ def _tokens(status: int, body: bytes, invalid_grant: tuple[int, str, str]) -> di
     error, description = answer.get("error"), answer.get("error_description")
     if 400 <= status < 500 and status != 429 and isinstance(error, str):
         raise _refusal(error, description if isinstance(description, str) else "", invalid_grant)
-    text = f"Google's sign-in did not answer as it should (status {status}). Try again in a moment."
+    text = f"Google's sign-in gave an unexpected answer (status {status}). Try again in a moment."
     raise ProxyError(503, "google_unavailable", text, retry=True)
 
 
@@ -181,7 +181,7 @@ def _refusal(error: str, description: str, invalid_grant: tuple[int, str, str], 
     known = invalid_grant if error == "invalid_grant" else ERRORS.get(error)
     if known is None:
         said = ": ".join(filter(None, (error, description)))[:300]
-        text = f"Google's sign-in refused, for a reason that is not known here: {said}"
+        text = f"Google's sign-in was refused for an unknown reason: {said}"
         return ProxyError(unforeseen, "oauth_error", text, retry=False)
     status, code, text = known
     return ProxyError(status, code, text, kind="authentication_error" if status == 401 else None, retry=False)

@@ -40,7 +40,7 @@ def read_first(paths: list[Path]) -> tuple[Token, Path]:
     """The sign-in in the first of the files that is there. Raises ProxyError."""
     path = next((path for path in paths if path.exists()), None)
     if path is None:
-        raise _refusal(f"There is no sign-in of the Gemini CLI: none of {', '.join(map(str, paths))} exists.")
+        raise _refusal(f"No Gemini CLI sign-in found: none of {', '.join(map(str, paths))} exists.")
     return read(path), path
 
 
@@ -61,7 +61,7 @@ def read(path: Path) -> Token:
 def _token(document: dict[str, Any], path: Path) -> Token:
     kind = document.get("type", "authorized_user")
     if kind != "authorized_user":
-        text = f"{path} holds credentials of the type {kind}. Code Assist serves people: only authorized_user works."
+        text = f"{path} holds credentials of type {kind}. Code Assist is for people: only authorized_user works."
         raise _refusal(text)
     names = {*FIELDS.values(), *CLIENT, "id_token"}
     try:

@@ -15,7 +15,7 @@ PATH = "/oauth2callback"
 WAIT = 90.0  # seconds that the browser waits for the outcome of the sign-in
 PATIENCE = 3.0  # seconds for the page to reach the browser
 TICK = 0.5  # seconds between looks, so that Ctrl-C is heard on systems where a wait cannot be interrupted
-OTHER_STATE = "This address does not belong to the sign-in that is under way. Nothing was stored."
+OTHER_STATE = "This address does not belong to the sign-in in progress. Nothing was stored."
 
 
 class Loopback:

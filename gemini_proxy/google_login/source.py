@@ -182,7 +182,7 @@ class TokenSource:
         except ProxyError as error:
             if self._token is None:
                 raise
-            logger.warning("%s The sign-in in memory stays in use.", error.message)
+            logger.warning("%s The proxy keeps using the sign-in in memory.", error.message)
             return self._token, self._store.version()
 
     async def _refreshed(self, token: Token) -> Token:
@@ -206,7 +206,7 @@ class TokenSource:
             raise required from error
         if token.access_token == self._rejected or token.expires_before(self._now()):
             raise error
-        logger.warning("The sign-in could not be renewed, the old one is still good: %s", error.message)
+        logger.warning("The sign-in could not be renewed; the old one is still valid: %s", error.message)
         self._next_attempt = self._now() + PAUSE
         return token
 
@@ -217,7 +217,7 @@ class TokenSource:
         try:
             self._seen = await asyncio.to_thread(self._store.save, token)
         except ProxyError as error:
-            logger.error("%s The renewed sign-in lives in memory alone.", error.message)
+            logger.error("%s The renewed sign-in is only in memory.", error.message)
 
     def _login_required(self, why: str) -> ProxyError:
         text, here = self._way_in()

@@ -211,7 +211,7 @@ class GeminiProxy:
         """The answer, or None where the visit has its call to Google now."""
         service, client = self._serving(), visit.request()
         if self.shutdown.begun:
-            raise ProxyError(503, "shutting_down", "The proxy is about to end.", retry=True)
+            raise ProxyError(503, "shutting_down", "The proxy is shutting down.", retry=True)
         if client.path != visit.head.path:  # edited: another door may want another key
             service.admit(client)
         call = await self._call(service, client)

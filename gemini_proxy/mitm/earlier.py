@@ -17,6 +17,6 @@ async def ask_earlier(ask: Ask, upstream: Upstream, send: Send) -> None:
         try:
             answer = upstream.decode(body)
         except Unreadable as error:
-            raise ProxyError(502, "upstream_invalid", "Google's answer is not understood.", retry=True) from error
+            raise ProxyError(502, "upstream_invalid", "Google's answer could not be understood.", retry=True) from error
         if answer is not None:
             earlier.renderer.feed(answer)

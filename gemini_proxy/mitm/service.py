@@ -155,5 +155,8 @@ class Service:
 
 
 def unknown_path(request: ClientRequest) -> ProxyError:
-    text = f"There is no {request.method} {request.path or request.target.partition('?')[0]} here."
+    path = request.path or request.target.partition("?")[0]
+    text = f"Not found: {request.method} {path}"
+    if not path.startswith("/v1/") or path.startswith("/v1/v1/"):
+        text += ". The base URL for OpenAI clients ends in /v1"
     return ProxyError(404, "not_found", text, retry=False)

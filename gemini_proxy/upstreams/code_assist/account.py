@@ -20,7 +20,7 @@ from gemini_proxy.user_agent import user_agent
 logger = logging.getLogger(__name__)
 
 UNTICKED = (
-    "The box for Google Cloud was left unticked on Google's page, and Code Assist does not work without it. "
+    "The box for Google Cloud was left unticked on Google's page, and Code Assist needs it. "
     "Start the sign-in again and tick it."
 )
 
@@ -160,7 +160,7 @@ async def _email(token: Token, google: Google, http: HttpClient) -> str:
     try:
         reply = await http.send("GET", google.userinfo_url, headers)
     except ProxyError as error:
-        logger.info("The e-mail address of the account is unknown: %s", error.message)
+        logger.info("The account's e-mail address could not be read: %s", error.message)
         return _claimed_email(token.id_token)
     named = reply.document if reply.status == 200 else None
     return _text_in(named, "email") or _claimed_email(token.id_token)

@@ -68,5 +68,5 @@ async def retrieve(token: Token, project: str, *, http: HttpClient, endpoint: st
     try:
         buckets = Buckets.model_validate(reply.document).buckets
     except ValidationError as error:
-        raise ProxyError(502, "quota_unreadable", "Google's answer is not understood.", retry=True) from error
+        raise ProxyError(502, "quota_unreadable", "Google's answer could not be understood.", retry=True) from error
     return [Remaining(b.model_id, b.remaining_fraction, b.reset_time) for b in buckets if b.accessible]

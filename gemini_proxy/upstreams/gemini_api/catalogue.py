@@ -76,8 +76,8 @@ class Catalogue:
             self._models = await self._listed()
             lifetime = LIFETIME
         except (ProxyError, ValidationError) as error:
-            reason = error.message if isinstance(error, ProxyError) else "its answer is not understood"
-            logger.warning("Google's list of models is not to be had, the built-in one serves: %s", reason)
+            reason = error.message if isinstance(error, ProxyError) else "its answer could not be understood"
+            logger.warning("Could not get Google's model list; using the built-in one: %s", reason)
         finally:
             self._until = self._now() + lifetime
             self._asking = None

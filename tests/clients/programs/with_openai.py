@@ -291,7 +291,7 @@ def not_found() -> None:
         lambda: client.get("/nothing", cast_to=object),
     ):
         error = raised(openai.NotFoundError, act)
-        assert "There is no GET /v1/" in error.message, error
+        assert "Not found: GET /v1/" in error.message, error
         assert (error.code, error.type) == ("not_found", "invalid_request_error")
     error = raised(openai.NotFoundError, lambda: client.models.retrieve("gpt-none"))
     assert (error.code, error.param) == ("model_not_found", "model")
