@@ -108,7 +108,14 @@ def test_no_key(tmp_path: Path, google: Emulator) -> None:
 
 
 def test_status_with_a_key(http: httpx.Client) -> None:
-    assert http.get("/auth/status").json() == {"authenticated": True, "upstream": "gemini-api"}
+    status = http.get("/auth/status").json()
+    assert status == {
+        "authenticated": True,
+        "email": None,
+        "projectId": None,
+        "expiresAt": None,
+        "upstream": "gemini-api",
+    }
     assert http.get("/health/ready").json() == {"status": "ready", "upstream": "gemini-api"}
 
 
