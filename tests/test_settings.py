@@ -1,6 +1,7 @@
 """Where a setting comes from, and which values are refused."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,6 +96,13 @@ def test_env_files_that_are_refused(env_file: Path, written: bytes, words: str) 
     assert str(caught.value).startswith(str(env_file))
     assert words in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_the_example_can_be_used(env_file: Path) -> None:
+    example = Path(__file__).parents[1] / ".env.example"
+    env_file.write_text(re.sub(r"^#(?=\w+=)", "", example.read_text(), flags=re.MULTILINE))
+    settings = resolve(environment(env_file.parent))
+    assert settings.aliases == {"fast": "gemini-2.5-flash", "smart": "gemini-3.1-pro-preview:high"}
 
 
 def test_an_env_file_that_may_not_be_read(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,8 @@ UNREAD: Version = (-1, -1, -1)
 class TokenSource:
     """Hands out the sign-in of `store`, renewed in time.
 
-    `login_url` is where a user signs in; `now` gives seconds since the epoch. It belongs to one event loop.
+    `login_url` is where a user signs in, `hint` what else to say to somebody who has to; `now` gives seconds since the
+    epoch. It belongs to one event loop.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class TokenSource:
         http: HttpClient,
         login_url: str,
         now: Callable[[], float] = time.time,
+        hint: str = "",
     ) -> None:
         self._store = store
         self._google = google
         self._http = http
         self._login_url = login_url
         self._now = now
+        self._hint = hint
         self._token: Token | None = None
         self._seen: Version | None = UNREAD
         self._reading = asyncio.Lock()
@@ -228,7 +231,8 @@ class TokenSource:
         """What anybody may hear, and what else there is to do at this machine."""
         if self._store.advice:
             return self._store.advice, ""
-        return f"To sign in, open {self._login_url} in a browser.", f"Or run {login_command()}"
+        text = f"{self._hint} To sign in, open {self._login_url} in a browser.".lstrip()
+        return text, f"Or run {login_command()}"
 
 
 def _identity(token: Token | None) -> str:

@@ -22,7 +22,7 @@ NO_KEY = "PROXY_API_KEY is not set: any program on this machine can use the prox
 NO_ORIGINS = "GEMINI_ALLOWED_ORIGINS has no effect without PROXY_API_KEY: no web page may use a proxy without a key."
 UNUSED_KEY = (
     "GEMINI_API_KEY is set but not used, because Code Assist answers. For the public Gemini API start the proxy with "
-    f"--mode reverse:{GEMINI_API}"
+    f"--mode reverse:{GEMINI_API}."
 )
 NO_STATE = (
     "There is no home directory to keep thought signatures in: tool calls made before a restart lose theirs. "
@@ -85,7 +85,7 @@ def _warnings(start: Start) -> Iterator[str]:
     if start.mode:
         yield NOT_REVERSE % start.mode
     if not start.demo and start.signs_in:
-        if settings.google_api_key:
+        if settings.google_api_key and start.problem is None:  # else it says so
             yield UNUSED_KEY
         yield LEGAL
         if known.WINDOWS and not settings.access_token and not _is_at_home(settings.token_store):

@@ -17,7 +17,7 @@ from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.google_login.token import Token
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import api_key
-from gemini_proxy.mitm.announce import Start
+from gemini_proxy.mitm.announce import UNUSED_KEY, Start
 from gemini_proxy.mitm.announce import lines as announcement
 from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
@@ -50,7 +50,8 @@ class Service:
         self.outbound = Outbound.from_environment(os.environ, system=system_proxies())
         self._store, google = store_of(settings), Google.from_settings(settings)
         base = settings.public_url or f"http://127.0.0.1:{port}"
-        self._tokens = TokenSource(self._store, google, self._http, f"{base}/auth/login")
+        hint = UNUSED_KEY if settings.google_api_key and self._demo is None else ""
+        self._tokens = TokenSource(self._store, google, self._http, f"{base}/auth/login", hint=hint)
         self._pages = AuthPages(settings, self._tokens, self._store, google, self._http, self._endpoint, port)
         folder = None if settings.demo else settings.state_directory
         self._memory = SignatureMemory(folder / "signatures.sqlite" if folder else None)

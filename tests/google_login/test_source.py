@@ -562,3 +562,12 @@ async def test_sign_out_of_nothing(scene: Scene, damaged: bool) -> None:
         scene.store.path.write_bytes(b"{")
     assert await sign_out(scene.store, GOOGLE, scene.clients[0]) == "absent"
     assert scene.refreshes == 0
+
+
+async def test_a_hint_for_whoever_has_to_sign_in(tmp_path: Path) -> None:
+    http = ScriptedGoogle().client()
+    source = TokenSource(
+        TokenStore(tmp_path / "t.json"), GOOGLE, http, "http://127.0.0.1:1/auth/login", hint="A key is set."
+    )
+    assert "A key is set. To sign in, open http://127.0.0.1:1/auth/login" in source.nobody().message
+    await http.aclose()

@@ -9,7 +9,8 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.mitm.local import REMEDIES, SETTLED, health, ready
+from gemini_proxy.mitm.local import REMEDIES, SETTLED, health, ready, worded
+from gemini_proxy.mitm.service import unknown_path
 from gemini_proxy.upstreams.code_assist import eligibility
 from tests.google_login.scripted import GOOGLE, REVOKED, Clock, ScriptedGoogle, granted, token
 
@@ -104,9 +105,24 @@ async def test_a_refused_account(scene: Scene, reason: str) -> None:
     assert await scene.ready() == (200, "")  # or no balancer would ever send the request that finds out
 
 
-@pytest.mark.parametrize("code", eligibility.STANDING - {"security_policy_violated"})
+@pytest.mark.parametrize("code", sorted(eligibility.STANDING))
 def test_every_standing_refusal_has_a_remedy(code: str) -> None:
     assert code in REMEDIES
+
+
+def test_what_only_helps_here_is_said_here() -> None:
+    error = ProxyError(401, "google_login_required", "Sign in.", here="Or run /home/me/login.py", headers={"a": "b"})
+    here, forwarded, elsewhere = (
+        worded(error, request)
+        for request in (
+            ClientRequest("GET", "/v1/models", {}),
+            ClientRequest("GET", "/v1/models", {"x-forwarded-for": "10.0.0.1"}),
+            ClientRequest("GET", "/v1/models", {}, peer="10.0.0.1"),
+        )
+    )
+    assert here.message == "Sign in. Or run /home/me/login.py"
+    assert (here.status, here.code, here.headers) == (error.status, error.code, error.headers)
+    assert forwarded.message == elsewhere.message == error.message == "Sign in."
 
 
 async def test_other_methods_and_paths(scene: Scene) -> None:
@@ -121,3 +137,17 @@ async def test_other_methods_and_paths(scene: Scene) -> None:
     answer = health(ClientRequest("GET", "/health", {}))
     assert answer is not None
     assert answer.body == b'{"status":"ok"}'
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/chat/completions?a=b", "Not found: POST /chat/completions. The base URL for OpenAI clients ends in /v1"),
+        ("/v1/v1/models", "Not found: POST /v1/v1/models. The base URL for OpenAI clients ends in /v1"),
+        ("/v1/audio", "Not found: POST /v1/audio"),
+        ("http://host/v1/x", "Not found: POST http://host/v1/x. The base URL for OpenAI clients ends in /v1"),
+    ],
+)
+def test_an_unknown_path(target: str, words: str) -> None:
+    error = unknown_path(ClientRequest("POST", target, {}))
+    assert (error.status, error.code, error.message) == (404, "not_found", words)

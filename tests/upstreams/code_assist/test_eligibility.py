@@ -1,5 +1,6 @@
 import pytest
 
+from gemini_proxy.mitm.local import REMEDIES
 from gemini_proxy.upstreams.code_assist import eligibility
 
 
@@ -22,6 +23,15 @@ def test_it_says_what_still_works(reason: str) -> None:
     assert "GOOGLE_CLOUD_PROJECT" in error.message
     assert "GEMINI_API_KEY" in error.message
     assert "--mode reverse:https://generativelanguage.googleapis.com" in error.message
+
+
+def test_a_suspended_account_is_not_told_to_buy_a_licence() -> None:
+    error = eligibility.refusal("TOS_VIOLATION", "Appeal.", "https://forms.example/appeal")
+    assert error.code == "account_suspended"
+    assert "appeal" in error.message
+    assert "https://forms.example/appeal" in error.message
+    assert "GEMINI_API_KEY" in error.message
+    assert "icence" not in error.message + REMEDIES[error.code]
 
 
 def test_c216_personal_accounts() -> None:
