@@ -52,8 +52,8 @@ class GeminiProxy:
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
     def configure(self, updated: Set[str]) -> None:
-        if self.service is not None and self.gate.started:  # running: mitmproxy tells the user, and takes the option back
-            self._configure(updated)
+        if self.service is not None and self.gate.started:
+            self._configure(updated)  # mitmproxy tells the user what is wrong, and takes the option back
             return
         with self._failing_closed():
             self._configure(updated)
