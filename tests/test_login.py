@@ -3,7 +3,6 @@ import io
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -237,12 +236,20 @@ def test_status_where_there_is_nothing_to_sign_in_to(
     assert (shown["authenticated"], shown["upstream"], "reason" in shown) == (code == 0, "gemini-api", code == 3)
 
 
-def test_the_command_that_messages_name_works_from_any_folder(terminal: Terminal, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "else where"
+def test_the_command_that_messages_name_works_from_any_folder(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the settings of the folder in which the message was written."""
+    ours, elsewhere = terminal.directory / "the proxy's", terminal.directory / "elsewhere"
+    ours.mkdir()
     elsewhere.mkdir()
-    command = f"cd {shlex.quote(str(elsewhere))} && {login_command('--status')}"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=terminal.env)
-    assert (done.returncode, done.stderr) == (3, "")
+    (ours / ".env").write_text("GOOGLE_CLOUD_PROJECT=123\n")
+    monkeypatch.chdir(ours)
+    done = subprocess.run(
+        login_command("--status"), shell=True, cwd=elsewhere, capture_output=True, text=True, env=terminal.env
+    )
+    assert done.returncode == 2
+    assert "not its number" in done.stderr
 
 
 def test_the_folder_is_where_the_settings_are(
