@@ -1,10 +1,13 @@
-"""Who we say we are to Google: this project, in the layout of the Gemini CLI's User-Agent (protocol 3)."""
+"""Who we say we are to Google: this project, in the layout of the Gemini CLI's User-Agent."""
 
-import platform
+import os
 import re
 import sys
+import sysconfig
 
 from gemini_proxy.version import VERSION
+
+UNAME = getattr(os, "uname", None)  # not on Windows
 
 # Node's spellings of what Python finds; what is not here is spelt alike in both.
 ARCHITECTURES = {
@@ -14,6 +17,7 @@ ARCHITECTURES = {
     "i386": "ia32",
     "i686": "ia32",
     "x86": "ia32",
+    "win32": "ia32",
     "armv6l": "arm",
     "armv7l": "arm",
     "ppc64le": "ppc64",
@@ -32,7 +36,12 @@ def user_agent(model: str, override: str = "") -> str:
     if override:
         return override
     named = f"/{UNSAFE.sub('_', model[:LONGEST])}" if model else ""
-    return f"gemini-proxy/{VERSION}{named} ({node_platform(sys.platform)}; {node_arch(platform.machine())}; mitmproxy)"
+    return f"gemini-proxy/{VERSION}{named} ({node_platform(sys.platform)}; {node_arch(machine())}; mitmproxy)"
+
+
+def machine() -> str:
+    """The processor, from whom it costs nothing: `platform.machine()` asks Windows' WMI, which may take seconds."""
+    return UNAME().machine if UNAME else sysconfig.get_platform().removeprefix("win-")
 
 
 def node_platform(name: str) -> str:

@@ -1,7 +1,10 @@
+import platform
 import re
+import sysconfig
 
 import pytest
 
+from gemini_proxy import user_agent as module
 from gemini_proxy.user_agent import node_arch, node_platform, user_agent
 from gemini_proxy.version import VERSION
 
@@ -9,6 +12,21 @@ from gemini_proxy.version import VERSION
 def test_layout_of_the_gemini_cli() -> None:
     pattern = rf"gemini-proxy/{re.escape(VERSION)}/gemini-2\.5-pro \([a-z0-9]+; [a-z0-9]+; mitmproxy\)"
     assert re.fullmatch(pattern, user_agent("gemini-2.5-pro"))
+
+
+def test_nobody_is_asked_who_could_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows, `platform` asks a service that may hang."""
+
+    def hang() -> None:
+        raise AssertionError
+
+    expected = user_agent("")
+    monkeypatch.setattr(platform, "uname", hang)
+    assert user_agent("") == expected
+    monkeypatch.setattr(module, "UNAME", None)
+    for name, arch in (("win-amd64", "x64"), ("win-arm64", "arm64"), ("win32", "ia32")):
+        monkeypatch.setattr(sysconfig, "get_platform", lambda name=name: name)
+        assert f"; {arch}; mitmproxy)" in user_agent("")
 
 
 def test_without_a_model() -> None:

@@ -1,9 +1,9 @@
-"""The Gemini CLI's own sign-in, read and never changed (protocol 1.2, 1.6)."""
+"""The Gemini CLI's own sign-in, read and never changed."""
 
-import getpass
 import json
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.token import Token
+
+if sys.platform != "win32":
+    import pwd
 
 PLAIN, ENCRYPTED = "oauth_creds.json", "gemini-credentials.json"
 SERVICE, ACCOUNT = "gemini-cli-oauth", "main-account"
@@ -61,38 +64,52 @@ def read(path: Path) -> Token:
 def _token(document: dict[str, Any], path: Path) -> Token:
     kind = document.get("type", "authorized_user")
     if kind != "authorized_user":
-        text = f"{path} holds credentials of type {kind}. Code Assist is for people: only authorized_user works."
+        named = kind[:100] if isinstance(kind, str) else "unknown"
+        text = f"{path} holds credentials of type {named}. Code Assist is for people: only authorized_user works."
         raise _refusal(text)
     names = {*FIELDS.values(), *CLIENT, "id_token"}
     try:
-        return Token.from_json(json.dumps({name: document[name] for name in names if document.get(name)}).encode())
+        return Token.from_fields({name: document[name] for name in names if document.get(name)})
     except ValueError as error:
         raise _refusal(f"{path} holds no usable sign-in: {error}.") from error
 
 
 def _decrypted(text: bytes, path: Path) -> dict[str, Any]:
-    """AES-256-GCM as `iv:tag:ciphertext` in hex, under a key made of the names of machine and user (1.6)."""
+    """AES-256-GCM as `iv:tag:ciphertext` in hex, under a key made of the names of machine and user."""
+    key = _key(path)
     try:
         nonce, tag, ciphertext = map(bytes.fromhex, text.decode().strip().split(":"))
-        plain = AESGCM(_key()).decrypt(nonce, ciphertext + tag, None)
+        plain = AESGCM(key).decrypt(nonce, ciphertext + tag, None)
         entry = json.loads(json.loads(plain)[SERVICE][ACCOUNT])["token"]
         return {ours: entry[theirs] for theirs, ours in FIELDS.items() if entry.get(theirs)}
     except InvalidTag as error:
         text_ = f"{path} was encrypted on another machine or by another user; import it there."
         raise _refusal(text_) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refusal(f"{path} holds no sign-in with Google.") from error
 
 
-def _key() -> bytes:
-    salt = f"{socket.gethostname()}-{getpass.getuser()}-gemini-cli"
+def _key(path: Path) -> bytes:
+    try:
+        user = _user()
+    except (OSError, KeyError) as error:
+        text = f"{path} cannot be decrypted: this system does not say under which account this program runs."
+        raise _refusal(text) from error
+    salt = f"{socket.gethostname()}-{user}-gemini-cli"
     return Scrypt(salt=salt.encode(), length=32, n=16384, r=8, p=1).derive(SERVICE.encode())
+
+
+def _user() -> str:
+    """The account's name as the system has it, which is whom Node asks, whatever LOGNAME and USER say."""
+    if sys.platform == "win32":
+        return os.getlogin()
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _json(text: bytes) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

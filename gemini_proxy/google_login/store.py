@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from itertools import count
 from pathlib import Path
 
+from gemini_proxy import files
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.lock import ProcessLock
 from gemini_proxy.google_login.token import Token
@@ -28,6 +29,7 @@ class TokenStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         target = self._target()
+        self._warned = False
         self._lock = ProcessLock(target.with_name(f"{target.name}.lock"))
 
     def locked(self) -> AbstractAsyncContextManager[None]:
@@ -50,16 +52,16 @@ class TokenStore:
         `google_login_required`; one that cannot be read is ProxyError `token_store_error`.
         """
         try:
-            with self.path.open("rb") as file:
-                text, version = file.read(), _version(os.fstat(file.fileno()))
+            text, state = files.read(self.path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self._trouble("read", error) from error
+        self._warn_of_readers()
         try:
             return Token.from_json(text) if text.strip() else None  # a file that was only touched
         except ValueError as error:
-            raise self._damaged(version, error) from error
+            raise self._damaged(_version(state), error) from error
 
     def save(self, token: Token) -> Version:
         """Replaces the file in one step; returns its new version. Raises ProxyError `token_store_error`."""
@@ -67,9 +69,11 @@ class TokenStore:
             path = self._target()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sweep(ABANDONED)
-            return _replace(path, token.to_json())
+            version = _replace(path, token.to_json())
         except OSError as error:
             raise self._trouble("written", error) from error
+        self._warn_of_readers()
+        return version
 
     def check_writable(self) -> None:
         """Raises ProxyError where a sign-in could not be kept whatever Google says."""
@@ -82,7 +86,7 @@ class TokenStore:
     def delete(self) -> None:
         """Forgets the sign-in. Raises ProxyError `token_store_error`."""
         try:
-            self._target().unlink(missing_ok=True)
+            files.remove(self._target())
             self._sweep(0)
         except NotADirectoryError:
             return
@@ -115,8 +119,19 @@ class TokenStore:
         if self.version() != version:  # somebody has just written a good one
             return None
         with contextlib.suppress(OSError):
-            return path.rename(kept)
+            files.replace(path, kept)
+            return kept
         return None
+
+    def _warn_of_readers(self) -> None:
+        """Once: the file is made for its owner alone, but not every system and file system heeds that."""
+        if not self._warned and files.readable_by_others(self._target()):
+            self._warned = True
+            logger.warning(
+                "Other users of this machine may be able to read %s. Let TOKEN_STORE_PATH name a file %s.",
+                self.path,
+                "in your own user folder" if files.WINDOWS else "whose mode is 0600, on a file system that keeps modes",
+            )
 
     def _trouble(self, what: str, error: OSError) -> ProxyError:
         reason = os.strerror(error.errno) if error.errno else "unknown reason"
@@ -126,6 +141,12 @@ class TokenStore:
         )
         if error.errno == errno.ENOSPC:
             text = f"The token file {self.path} cannot be {what}: the disk is full."
+        if files.in_use(error):
+            text = (
+                f"The token file {self.path} cannot be {what}: {reason}. Another program may have it open, such as an "
+                "editor, a virus scanner or a backup: try again in a moment. If it stays, let TOKEN_STORE_PATH name a "
+                "file in a folder of your own."
+            )
         return ProxyError(500, "token_store_error", text, retry=False)
 
 
@@ -139,9 +160,10 @@ def _replace(path: Path, text: bytes) -> Version:
             file.flush()
             os.fsync(descriptor)
             version = _version(os.fstat(descriptor))
-        os.replace(temporary, path)
+        files.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise
     _sync_directory(path.parent)
     return version  # of what we wrote: a stat now could already see another's

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 BEARER = "Bearer"
 # As the Gemini CLI writes them, then ours.
@@ -34,9 +34,17 @@ class Token:
     @classmethod
     def from_json(cls, text: bytes) -> "Token":
         """Raises ValueError for what is no sign-in."""
-        data = json.loads(text)
+        try:
+            data = json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
+        return cls.from_fields(data)
+
+    @classmethod
+    def from_fields(cls, data: Mapping[str, Any]) -> "Token":
+        """Raises ValueError for what is no sign-in."""
         known = {name: _text(name, data[name]) for name in TEXTS if data.get(name) is not None}
         if not known.get("access_token") and not known.get("refresh_token"):
             raise ValueError("neither an access token nor a refresh token")
@@ -52,7 +60,7 @@ class Token:
     def refreshed(self, answer: Mapping[str, Any], now: float) -> "Token":
         """This sign-in with what a refresh brought; it keeps the refresh token unless Google sent a new one (C214)."""
         named = ("access_token", "refresh_token", "token_type", "scope", "id_token")
-        fresh: dict[str, Any] = {name: value for name in named if isinstance(value := answer.get(name), str) and value}
+        fresh: dict[str, Any] = {name: value for name in named if is_text(value := answer.get(name), name) and value}
         return replace(self, **fresh, expiry_date=_end(answer.get("expires_in"), now), issued_at=int(now * 1000))
 
     def to_json(self) -> bytes:
@@ -85,9 +93,16 @@ class Token:
         return f"Token(expiry_date={self.expiry_date})"  # no secret, and not whose it is
 
 
+def is_text(value: object, name: str) -> TypeGuard[str]:
+    """Whether a value can be what the field is for: one line, and of a token what fits into a header."""
+    if not isinstance(value, str) or not value.isprintable():
+        return False
+    return not name.endswith("_token") or (value.isascii() and " " not in value)
+
+
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{name} is not a text")
+    if not is_text(value, name):
+        raise ValueError(f"{name} is not a usable text")
     return value
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def encrypted(document: Any, host: str = "a-host", user: str = "a-user") -> str:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("socket.gethostname", lambda: "a-host")
-    monkeypatch.setattr("getpass.getuser", lambda: "a-user")
+    monkeypatch.setattr("gemini_proxy.google_login.gemini_cli._user", lambda: "a-user")
     return tmp_path / "file.json"
 
 
@@ -96,6 +97,11 @@ def test_authorized_user_keeps_the_client_it_was_made_for(path: Path) -> None:
         ("", "not a sign-in"),
         ("zz:zz:zz", "no sign-in with Google"),
         ("é::", "no sign-in with Google"),
+        ("[" * 100_000, "not a sign-in"),
+        ('{"access_token": ' + "[" * 100_000, "not a sign-in"),
+        ('{"type": ' + "[" * 900 + "]" * 900 + "}", "type unknown"),
+        ('{"access_token": ' + "[" * 900 + "]" * 900 + "}", "no usable sign-in"),
+        (json.dumps({"access_token": "ya29.x\r\nx-evil: 1"}), "no usable sign-in"),
     ],
 )
 def test_what_is_no_sign_in(path: Path, text: str, words: str) -> None:
@@ -134,3 +140,27 @@ def test_where_the_cli_keeps_its_files(tmp_path: Path) -> None:
     paths[0].write_text(json.dumps(PLAIN))
     assert gemini_cli.read_first(paths)[1] == paths[0]
     assert gemini_cli.default_paths({})[0] == Path.home() / ".gemini" / "oauth_creds.json"
+
+
+def test_the_system_says_who_the_user_is_whatever_the_environment_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for Node: the CLI asks the system, so a name in LOGNAME or USER would be another key."""
+    pwd = pytest.importorskip("pwd")
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "somebody-else")
+    path = tmp_path / "file.json"
+    document = {"gemini-cli-oauth": {"main-account": json.dumps(ENTRY)}}
+    path.write_text(encrypted(document, socket.gethostname(), name))
+    assert gemini_cli.read(path).refresh_token == "1//cli"
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no terminal")])
+def test_an_account_without_a_name(path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr("gemini_proxy.google_login.gemini_cli._user", nobody)
+    path.write_text(encrypted({}))
+    assert "under which account" in refused(path)

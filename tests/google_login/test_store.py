@@ -5,10 +5,13 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gemini_proxy import files as system
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.google_login.token import Token
@@ -111,7 +114,7 @@ def test_delete_forgets_everything(store: TokenStore) -> None:
 
 
 def test_damaged_files_are_kept_and_reported_once(store: TokenStore, caplog: pytest.LogCaptureFixture) -> None:
-    for n, text in enumerate((b'{"access_token": "ya29.secret', b"[1]"), start=1):
+    for n, text in enumerate((b'{"access_token": "ya29.secret', b"[1]", b"[" * 100_000), start=1):
         store.path.write_bytes(text)
         with pytest.raises(ProxyError) as caught:
             store.load()
@@ -128,7 +131,7 @@ def test_a_damaged_file_in_a_directory_that_is_read_only(store: TokenStore, monk
         raise PermissionError(13, "read-only")
 
     store.path.write_bytes(b"x")
-    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(ProxyError, match=r"is damaged\. Sign in again"):
         store.load()
     assert files(store) == ["tokens.json"]
@@ -236,3 +239,106 @@ def test_kill_at_any_moment_leaves_a_readable_file(store: TokenStore) -> None:
     leftovers = [path for path in store.path.parent.iterdir() if path != store.path]
     assert all(path.name.endswith(".tmp") and stat.S_IMODE(path.stat().st_mode) == 0o600 for path in leftovers)
     assert json.loads(store.path.read_bytes())
+
+
+# A system like Windows, where a file that somebody has open can be neither replaced nor removed -----------------------
+
+
+class InUse:
+    """Another program that lets go of a file after some attempts of ours."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, attempts: float) -> None:
+        self.left = attempts
+        self.pauses: list[float] = []
+        patch.setattr(system, "WINDOWS", True)
+        patch.setattr(time, "sleep", self.pauses.append)
+        for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "open")):
+            patch.setattr(owner, name, self.held(getattr(owner, name)))
+
+    def held(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def attempt(*arguments: Any, **named: Any) -> Any:
+            if ".tmp" in str(arguments[-1]):
+                return real(*arguments, **named)
+            self.left -= 1
+            if self.left >= 0:
+                raise PermissionError(errno.EACCES, "Access is denied")
+            return real(*arguments, **named)
+
+        return attempt
+
+
+@pytest.mark.parametrize("do", ["load", "save", "delete"])
+def test_a_file_in_use_is_waited_for(store: TokenStore, monkeypatch: pytest.MonkeyPatch, do: str) -> None:
+    store.save(GOOD)
+    with monkeypatch.context() as patch:
+        held = InUse(patch, 5)
+        getattr(store, do)(*([Token("ya29.b")] if do == "save" else []))
+        assert held.pauses == sorted(held.pauses)
+        assert len(held.pauses) == 5
+        assert sum(held.pauses) < 1.5
+    assert store.load() == {"load": GOOD, "save": Token("ya29.b"), "delete": None}[do]
+    assert files(store) == ([] if do == "delete" else ["tokens.json"])
+
+
+@pytest.mark.parametrize(("do", "what"), [("load", "read"), ("save", "written"), ("delete", "deleted")])
+def test_a_file_that_stays_in_use_is_named(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch, do: str, what: str
+) -> None:
+    store.save(GOOD)
+    with monkeypatch.context() as patch:
+        InUse(patch, float("inf"))
+        with pytest.raises(ProxyError) as caught:
+            getattr(store, do)(*([Token("ya29.b")] if do == "save" else []))
+    assert f"{store.path} cannot be {what}: Permission denied. Another program may have it open" in caught.value.message
+    assert store.load() == GOOD
+    assert files(store) == ["tokens.json"]
+
+
+def test_elsewhere_a_refusal_is_final(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(GOOD)
+    held = InUse(monkeypatch, 1)
+    monkeypatch.setattr(system, "WINDOWS", False)
+    with pytest.raises(ProxyError, match="TOKEN_STORE_PATH"):
+        store.delete()
+    assert held.pauses == []
+
+
+# Who else may read it -------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_others_may_read_is_told_once(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(system, "WINDOWS", False)
+    store.save(GOOD)
+    store.load()
+    assert caplog.text == ""
+    store.path.chmod(0o644)
+    for _ in range(2):
+        store.load()
+    assert caplog.text.count(f"may be able to read {store.path}") == 1
+
+
+def test_a_file_system_without_modes_is_told(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = os.fdopen
+
+    def without_modes(descriptor: int, *more: Any) -> Any:
+        os.fchmod(descriptor, 0o777)
+        return real(descriptor, *more)
+
+    monkeypatch.setattr(system, "WINDOWS", False)
+    monkeypatch.setattr(os, "fdopen", without_modes)
+    store.save(GOOD)
+    assert "file system that keeps modes" in caplog.text
+
+
+@pytest.mark.parametrize(("home", "told"), [(".", False), ("elsewhere", True)])
+def test_on_windows_the_users_own_folder_is_what_counts(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, home: str, told: bool
+) -> None:
+    monkeypatch.setattr(system, "WINDOWS", True)
+    monkeypatch.setattr(Path, "home", lambda: store.path.parent / home)
+    store.save(GOOD)
+    assert ("in your own user folder" in caplog.text) is told

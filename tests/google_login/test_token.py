@@ -41,12 +41,21 @@ def test_unknown_fields_survive_a_refresh() -> None:
     [
         b"", b"[]", b"null", b"{}", b'{"access_token":7}', b'{"access_token":""}', b'{"access_token":"a","expiry_date":"x"}',
         b'{"access_token":"a","expiry_date":true}', b'{"access_token":"a","expiry_date":NaN}', b'{"access_token":"a","expiry_date":1e400}',
-        b'{"access_token":"ya29', b"\xff\xfe", b"\x00" * 40,
+        b'{"access_token":"ya29', b"\xff\xfe", b"\x00" * 40, b"[" * 100_000,
+        b'{"access_token":"a b"}', b'{"access_token":"a\\r\\nb: c"}', b'{"refresh_token":"\\ud800"}', b'{"access_token":"\xc3\xa4"}',
+        b'{"access_token":"a","project_id":"\\ud800"}',
     ],
 )  # fmt: skip
 def test_what_is_no_sign_in(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (a JSON error is one)
         Token.from_json(text)
+
+
+@pytest.mark.parametrize("depth", [500, 990, 1500, 5000, 20_000, 100_000])
+def test_what_was_read_can_be_written_again(depth: int) -> None:
+    with contextlib.suppress(ValueError):
+        read = Token.from_json(b'{"access_token":"a","x":' + b"[" * depth + b"]" * depth + b"}")
+        assert Token.from_json(read.to_json()).access_token == "a"
 
 
 def test_null_means_absent() -> None:
