@@ -1,7 +1,9 @@
-"""The two HTTP messages a client sees, as plain values: no socket, no mitmproxy."""
+"""The two HTTP messages a client sees, as plain values, and what a header says: no socket, no mitmproxy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -35,3 +37,15 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds of `Retry-After`, a number or a date; None for none, and for what is neither."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max((then - datetime.now(UTC)).total_seconds(), 0.0) if then.tzinfo else None

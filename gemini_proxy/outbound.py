@@ -6,16 +6,21 @@ NO_PROXY and SSL_CERT_FILE mean the same for all of them, and an error can name 
 
 import base64
 import re
+import ssl
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from gemini_proxy.errors import ProxyError
 
+CONNECT = 30.0  # seconds for DNS, TCP and TLS
 PORTS = {"http": 80, "https": 443}
 # Where the names of trusted certificate files and folders come from, after mitmproxy's own options. The last two are
 # the habit of Python's requests and of curl; companies set them on the machines of their developers.
@@ -52,6 +57,16 @@ class Trust:
     verify: bool = True
     source: str = ""
 
+    def problem(self) -> str:
+        """What is wrong with the file or the folder, in a sentence; empty where they can be used."""
+        try:
+            _certificates(self)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
+            names = f"{self.source} names {self.file or self.folder}, which"
+            return f"{names} {f'cannot be read: {reason}' if reason else 'holds no certificates in PEM form'}."
+        return ""
+
 
 @dataclass(frozen=True)
 class Outbound:
@@ -81,10 +96,69 @@ class Outbound:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
         port = parts.port or PORTS.get(parts.scheme, 0)
-        if _is_here(host) or any(_means(entry, host, port) for entry in self.exceptions):
+        if is_here(host) or any(_means(entry, host, port) for entry in self.exceptions):
             return None
         variable, text = self.proxies.get(parts.scheme) or self.proxies.get("all") or ("", "")
         return _proxy(variable, text) if text else None
+
+    def client(self, transport: httpx.AsyncBaseTransport | None = None, *, direct: bool = False) -> httpx.AsyncClient:
+        """A client that goes this way, or past every proxy where `direct`. It gives up on a connection after a while,
+        and leaves the limit of a whole call to the caller. Reads certificates, so it takes a moment.
+
+        Raises ProxyError 503 where the trusted certificates cannot be read.
+        """
+        if problem := self.trust.problem():
+            raise ProxyError(503, "google_unreachable", problem, retry=False)
+        way = transport or _Way(Outbound(trust=self.trust) if direct else self)
+        return httpx.AsyncClient(transport=way, trust_env=False, timeout=httpx.Timeout(None, connect=CONNECT))
+
+
+class _Way(httpx.AsyncBaseTransport):
+    """Sends each request the way that its address has to go, over connections that are kept for the next."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._ways: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = self._outbound.proxy_for(str(request.url))
+        if proxy not in self._ways:
+            self._ways[proxy] = self._open(proxy)
+        return await self._ways[proxy].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for way in self._ways.values():
+            await way.aclose()
+
+    def _open(self, proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
+        context = _certificates(self._outbound.trust)
+        if proxy is None:
+            return httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        headers = {"proxy-authorization": proxy.authorization} if proxy.authorization else {}
+        # httpx takes no context for a proxy that is reached without TLS.
+        proxied = httpx.Proxy(
+            f"{proxy.scheme}://{proxy.address}",
+            headers=headers,
+            ssl_context=context if proxy.scheme == "https" else None,
+        )
+        return httpx.AsyncHTTPTransport(verify=context, trust_env=False, proxy=proxied)
+
+
+@cache
+def _certificates(trust: Trust) -> ssl.SSLContext:
+    if not trust.verify:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if trust.folder and not Path(trust.folder).is_dir():
+        raise NotADirectoryError(20, "Not a directory")
+    if trust.file or trust.folder:
+        context = ssl.create_default_context(cafile=trust.file or None, capath=trust.folder or None)
+        # Certificates of firewalls that inspect TLS often lack what Python 3.13 insists on, and OpenSSL does not.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def trusted(env: Mapping[str, str]) -> Trust:
@@ -142,7 +216,7 @@ def _unusable(variable: str, why: str) -> ProxyError:
     return ProxyError(503, "google_unreachable", text, retry=False)
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether a host can only mean this machine, of which no proxy knows what is on it."""
     try:
         address = ip_address(host)

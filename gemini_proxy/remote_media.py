@@ -1,27 +1,36 @@
-"""Media that a request names by address, fetched for Google, which takes it inline (C171).
+"""Media that a request names by address, fetched for Google, which takes it inline.
 
 Threat: a client, or a web page behind one, makes this machine ask an address that only it can reach, such as a cloud's
 metadata service or a router. So the operator has to allow fetching; only http(s) on its usual ports; every address
 that a name resolves to has to be public, and the connection goes to the very address that was checked, since a name
-can resolve to another one a moment later; each redirect is checked anew; no proxy of the environment is asked.
+can resolve to another one a moment later; each redirect is checked anew. No proxy is asked, whatever the environment
+says: it would resolve the name by itself, or reach what this machine's own check knows nothing of.
 """
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from gemini_proxy import content_coding, unreachable
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, RemoteMedia
+from gemini_proxy.outbound import Outbound
 
 LIMIT = 20_000_000  # bytes: what Google takes inline in one request
 PATIENCE = 20.0  # seconds for one address, redirects included
 REDIRECTS = 3
 PORTS = {"http": 80, "https": 443}
 TYPES = ("image/", "audio/", "video/", "text/plain", "text/csv", "text/markdown", "application/pdf")
+
+# What the library, or its older versions, takes for public: protocol assignments (an old metadata service of Oracle's is
+# among them), relays of 6to4, Azure's host, and an IPv6 range for documentation.
+NEVER = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")))
+UNICAST = ip_network("2000::/3")  # the only IPv6 addresses that the internet routes
+NAT64 = ip_network("64:ff9b::/96")  # on some networks the way to the IPv4 address in the last four bytes
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -34,8 +43,18 @@ async def addresses_of(host: str, port: int) -> list[str]:
 def is_public(address: str) -> bool:
     """Not this machine, not its network, not a reserved range; an IPv4 address inside an IPv6 one counts as itself."""
     ip = ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return ip.is_global and not ip.is_multicast and (mapped is None or mapped.is_global)
+    if isinstance(ip, IPv6Address):
+        inside = _ipv4_in(ip)
+        if inside is not None:
+            return is_public(str(inside))
+        if ip not in UNICAST:
+            return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in NEVER)
+
+
+def _ipv4_in(ip: IPv6Address) -> IPv4Address | None:
+    """Where a packet to this address ends up as one to an IPv4 address."""
+    return ip.ipv4_mapped or ip.sixtofour or (IPv4Address(ip.packed[-4:]) if ip in NAT64 else None)
 
 
 class Fetcher:
@@ -47,11 +66,13 @@ class Fetcher:
         resolve: Resolve = addresses_of,
         acceptable: Callable[[str], bool] = is_public,
         transport: httpx.AsyncBaseTransport | None = None,
+        outbound: Outbound | None = None,
     ) -> None:
         self._allowed = allowed
         self._resolve = resolve
         self._acceptable = acceptable
         self._transport = transport
+        self._outbound = outbound or Outbound()
 
     async def fill(self, ask: Ask) -> None:
         """Raises ProxyError 400 that names the place in the request."""
@@ -71,11 +92,26 @@ class Fetcher:
         try:
             async with (
                 asyncio.timeout(PATIENCE),
-                httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=PATIENCE) as client,
+                await asyncio.to_thread(self._outbound.client, self._transport, direct=True) as client,
             ):
                 return await self._follow(client, media, limit)
-        except (httpx.HTTPError, OSError, TimeoutError, ValueError) as error:  # OSError: no such host
-            raise _refusal(media, f"The address could not be fetched ({type(error).__name__}).") from error
+        except (httpx.HTTPError, OSError, ValueError) as error:  # OSError: no such host, and no answer in time
+            raise _refusal(
+                media, f"The address could not be fetched ({_why(error)}).{self._advice(media.url)}"
+            ) from error
+
+    def _advice(self, url: str) -> str:
+        """Why it may not work although a browser on this machine shows the address."""
+        try:
+            proxy = self._outbound.proxy_for(url)
+        except (ProxyError, ValueError):
+            return ""
+        if proxy is None:
+            return ""
+        return (
+            f" Media is fetched past the proxy in {proxy.variable}, because nobody here could check which address it "
+            "asks. Send the data inline, as a data: URI."
+        )
 
     async def _follow(self, client: httpx.AsyncClient, media: RemoteMedia, limit: int) -> tuple[str, bytes]:
         url = media.url
@@ -100,8 +136,9 @@ class Fetcher:
         if not found or not all(map(self._acceptable, found)):
             raise _refusal(media, "The address is not a public one.")
         checked = f"[{found[0]}]" if ":" in found[0] else found[0]
-        target = parts._replace(netloc=checked, fragment="").geturl()
-        headers = {"host": parts.netloc, "accept-encoding": "identity"}
+        target = parts._replace(netloc=f"{checked}:{port}", fragment="").geturl()
+        # One connection for each request: another name may stand at the same address, with a certificate of its own.
+        headers = {"host": parts.netloc, "accept-encoding": "identity", "connection": "close"}
         return client.build_request("GET", target, headers=headers, extensions={"sni_hostname": host})
 
 
@@ -111,12 +148,21 @@ async def _body(answer: httpx.Response, media: RemoteMedia, limit: int) -> tuple
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith(TYPES):  # before the body is read; `fill` knows the types more exactly
         raise _refusal(media, f"What is there is of the type {kind!r:.60}, which Gemini does not take.")
-    data = bytearray()
-    async for piece in answer.aiter_bytes():
-        data += piece
-        if len(data) > limit:
-            raise _refusal(media, f"The media of one request may have {LIMIT} bytes in all.")
-    return kind, bytes(data)
+    encoding = answer.headers.get("content-encoding", "")
+    assert isinstance(answer.stream, httpx.AsyncByteStream)  # as it came: httpx would unpack it without a bound
+    try:
+        return kind, await content_coding.read(answer.stream, encoding, limit)
+    except content_coding.TooLarge as error:
+        raise _refusal(media, f"The media of one request may have {LIMIT} bytes in all.") from error
+    except (content_coding.Unsupported, content_coding.Damaged) as error:
+        raise _refusal(media, "The address sends it compressed in a form that is not unpacked here.") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPError):
+        cause, detail = unreachable.why(error)
+        return f"{cause}: {detail}" if detail else cause
+    return type(error).__name__
 
 
 def _refusal(media: RemoteMedia, text: str, code: str = "invalid_image_url") -> ProxyError:

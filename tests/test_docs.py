@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gemini_proxy.gemini.answer import BROKEN
-from gemini_proxy.mitm.network import CAUSES
+from gemini_proxy.mitm import network
 from gemini_proxy.settings import SETTINGS, Setting
 from gemini_proxy.upstreams.code_assist import eligibility
 
@@ -49,7 +49,8 @@ def codes() -> set[str]:
     """The codes of all errors that the package makes: in the calls that make one, in rows with a status, in tables."""
     found = (
         {code for code, _ in eligibility.REASONS.values()}
-        | {code for _, code, _ in CAUSES}
+        | {code for _, code, _ in network.BROKEN}
+        | {network.UNREACHABLE, network.TLS_ERROR}
         | set(map(str.lower, BROKEN))
     )
     for path in (ROOT / "gemini_proxy").rglob("*.py"):

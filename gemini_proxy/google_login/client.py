@@ -1,44 +1,55 @@
-"""The HTTP client of the sign-in: one connection pool, and failures in words."""
+"""The proxy's own calls to Google: one connection pool, one limit for a whole call, and failures in words."""
 
 import asyncio
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from gemini_proxy import content_coding, unreachable
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.http import retry_after
+from gemini_proxy.outbound import Outbound, system_proxies
+from gemini_proxy.settings import environment
 
-TIMEOUT = 30.0  # seconds, for each of connecting, sending and every read
-# A proxy that the environment names cannot know what is on this machine.
-LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+LIMIT = 30.0  # seconds for a call, whatever comes meanwhile: some scanners send a byte now and then
+LARGEST = 100_000_000  # bytes of an answer, unpacked
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer of Google's. Its `repr` shows no body: most hold a token."""
+    """A whole answer of Google's; header names are lower-case. Its `repr` shows no body: most hold a token."""
 
     status: int
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def document(self) -> Any:
         """The body as JSON, None where it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which Google wants to be asked again, None where it does not say."""
+        return retry_after(self.headers)
 
 
 class HttpClient:
-    """Made at first use, so that it belongs to the loop that runs then; `aclose` before that loop ends."""
+    """Made at first use, so that it belongs to the loop that runs then; `aclose` before that loop ends.
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    `outbound` is the way to the internet, by default the one that the environment says.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, outbound: Outbound | None = None) -> None:
         self._transport = transport
+        self._outbound = outbound
         self._client: httpx.AsyncClient | None = None
         self._opening = asyncio.Lock()
 
@@ -47,14 +58,28 @@ class HttpClient:
         body = str(httpx.QueryParams(dict(form))).encode()
         return await self.send("POST", url, headers, body)
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
-        """Raises ProxyError 503 `google_unreachable` where no answer comes."""
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", limit: float = LIMIT
+    ) -> Reply:
+        """Raises ProxyError 503 `google_unreachable` where no whole answer comes within `limit` seconds."""
         client = await self._opened()
+        headers = {"accept-encoding": "identity", **headers}
         try:
-            answer = await client.request(method, url, headers=dict(headers), content=body)
+            async with asyncio.timeout(limit), client.stream(method, url, headers=headers, content=body) as answer:
+                return await _whole(answer)
+        except ValueError as error:
+            text = (
+                f"The answer of {_host(url)} is damaged or too large ({type(error).__name__}). Try again in a moment."
+            )
+            raise ProxyError(503, "google_unavailable", text, retry=True) from error
+        except TimeoutError as error:
+            text = unreachable.too_slow(_host(url), self._way().proxy_for(url), limit)
+            raise ProxyError(503, "google_unreachable", text, retry=True) from error
         except httpx.HTTPError as error:
-            raise _unreachable(url, error) from error
-        return Reply(answer.status_code, answer.content)
+            cause, detail = unreachable.why(error)
+            text = unreachable.sentence(cause, _host(url), self._way().proxy_for(url), detail)
+            again = cause not in unreachable.FINAL
+            raise ProxyError(503, "google_unreachable", text, retry=again) from error
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
@@ -68,19 +93,21 @@ class HttpClient:
             return self._client
 
     def _open(self) -> httpx.AsyncClient:
-        try:
-            mounts = dict.fromkeys(LOOPBACK)
-            return httpx.AsyncClient(transport=self._transport, mounts=mounts, verify=_certificates(), timeout=TIMEOUT)
-        except (ImportError, ValueError) as error:  # such as socks:// without its library
-            text = f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used: {error}"
-            raise ProxyError(503, "google_unreachable", text, retry=False) from error
+        return self._way().client(self._transport)
+
+    def _way(self) -> Outbound:
+        if self._outbound is None:
+            self._outbound = Outbound.from_environment(environment(), system=system_proxies())
+        return self._outbound
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+async def _whole(answer: httpx.Response) -> Reply:
+    """Raises ValueError for a body that cannot be unpacked."""
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    assert isinstance(answer.stream, httpx.AsyncByteStream)  # as it came: httpx would unpack it without a bound
+    body = await content_coding.read(answer.stream, headers.pop("content-encoding", ""), LARGEST)
+    return Reply(answer.status_code, body, headers)
 
 
-def _unreachable(url: str, error: httpx.HTTPError) -> ProxyError:
-    text = f"{urlsplit(url).hostname} cannot be reached ({type(error).__name__}). Check this machine's network, then try again."
-    return ProxyError(503, "google_unreachable", text, retry=True)
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""

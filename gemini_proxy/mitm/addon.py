@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Iterator, Set
 from dataclasses import replace
@@ -15,7 +14,7 @@ from mitmproxy.utils import human
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange
 from gemini_proxy.http import Answer, ClientRequest
-from gemini_proxy.mitm import bodies, flows, log, network, options, second_try
+from gemini_proxy.mitm import bodies, flows, log, options, second_try
 from gemini_proxy.mitm.gate import Gate
 from gemini_proxy.mitm.listeners import choose, port
 from gemini_proxy.mitm.local import worded
@@ -23,7 +22,6 @@ from gemini_proxy.mitm.service import Service, unknown_path
 from gemini_proxy.mitm.shutdown import Shutdown
 from gemini_proxy.mitm.stream import NO_TUNNELS
 from gemini_proxy.mitm.visits import VISITS, Body, Call, Visit
-from gemini_proxy.outbound import trusted
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +133,7 @@ class GeminiProxy:
             return
         if visit.call is not None and flow.client_conn.connected and not (flow.response and flow.response.stream):
             # closed, because mitmproxy gives every later request of this connection the same error again
-            answer = visit.call.exchange.refuse(network.error_from(flow.error.msg))
+            answer = visit.call.exchange.refuse(visit.call.failed(flow.error.msg))
             flows.answer_with(flow, answer, replace(visit.framing, close=True))
         self._log(flow, visit)
 
@@ -201,11 +199,13 @@ class GeminiProxy:
             choose(connection_strategy="lazy", keep_host_header=True, body_size_limit=BODY_LIMIT)
             if settings.api_key:
                 choose(block_global=False)
-            trust = trusted(os.environ)
+            trust = options.outbound_from_options().trust
             choose(ssl_verify_upstream_trusted_ca=trust.file or None)
             choose(ssl_verify_upstream_trusted_confdir=trust.folder or None)
-        if self.service is None or "mode" in updated or any(name.startswith("gemini_") for name in updated):
-            self._replace_service(Service(settings, options.target(), port()))
+            if not settings.demo and (problem := trust.problem()):
+                raise exceptions.OptionsError(problem)
+        if self.service is None or "mode" in updated or any(name.startswith(("gemini_", "ssl_")) for name in updated):
+            self._replace_service(Service(settings, options.target(), port(), options.outbound_from_options()))
 
     async def _serve(self, visit: Visit) -> Answer | None:
         """The answer, or None where the visit has its call to Google now."""

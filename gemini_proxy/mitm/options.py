@@ -9,11 +9,13 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import mode_specs
 
+from gemini_proxy.outbound import Outbound, Trust, system_proxies, trusted
 from gemini_proxy.setting_values import SettingsError, flag, is_loopback, port, seconds
 from gemini_proxy.settings import ROWS, SETTINGS, Setting, Settings, environment, nearest_option, resolve
 from gemini_proxy.upstreams import choose, endpoint_of
 
 OPTIONAL_STR = cast(type, Optional[str])  # noqa: UP045 - the spelling that mitmproxy knows
+TRUSTED_CA, TRUSTED_CONFDIR = "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"
 NUMBERS = (port, seconds)  # what reads them takes a number of config.yaml's as it is
 
 
@@ -50,6 +52,18 @@ def settings_from_options() -> Settings:
             "gemini-proxy streams answers by itself."
         )
     return settings
+
+
+def outbound_from_options() -> Outbound:
+    """The way to the internet: as the environment says, with mitmproxy's own options about certificates before it."""
+    env = environment()
+    file, folder = ctx.options.ssl_verify_upstream_trusted_ca, ctx.options.ssl_verify_upstream_trusted_confdir
+    trust = trusted(env)
+    if ctx.options.ssl_insecure:
+        trust = Trust(verify=False, source="ssl_insecure")
+    elif (file or "", folder or "") not in (("", ""), (trust.file, trust.folder)):
+        trust = Trust(file or "", folder or "", source=TRUSTED_CA if file else TRUSTED_CONFDIR)
+    return Outbound.from_environment(env, trust, system_proxies())
 
 
 def target() -> str:

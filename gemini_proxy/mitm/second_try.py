@@ -1,21 +1,17 @@
 """The one second try. No hook can send a flow again, so this is a call of our own, and its answer comes in one piece."""
 
-import asyncio
 import logging
-import ssl
-
-import httpx
-from mitmproxy import ctx
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import HttpRequest
+from gemini_proxy.google_login.client import HttpClient
 from gemini_proxy.http import Answer
+from gemini_proxy.mitm.options import outbound_from_options
 from gemini_proxy.mitm.visits import Call
 
 logger = logging.getLogger(__name__)
 
-CONNECT = 30.0  # seconds
-Reply = tuple[int, dict[str, str], bytes]
+Sent = tuple[int, dict[str, str], bytes]
 
 
 async def answer(call: Call, status: int, headers: dict[str, str], body: bytes) -> Answer:
@@ -35,29 +31,11 @@ async def answer(call: Call, status: int, headers: dict[str, str], body: bytes) 
     return exchange.whole(headers, body) if status == 200 else exchange.rejected(status, headers, body)
 
 
-async def send(request: HttpRequest, limit: float) -> Reply:
-    """Status, headers and body, within `limit` seconds. Raises ProxyError 502 or 504."""
-    verify = await asyncio.to_thread(_verification)
+async def send(request: HttpRequest, limit: float) -> Sent:
+    """Status, headers and body, within `limit` seconds. Raises ProxyError 503 where none come."""
+    http = HttpClient(outbound=outbound_from_options())
     try:
-        # Straight, as mitmproxy goes itself: proxies of the environment are not for it.
-        async with (
-            asyncio.timeout(limit),
-            httpx.AsyncClient(verify=verify, trust_env=False, timeout=httpx.Timeout(limit, connect=CONNECT)) as client,
-        ):
-            answer = await client.request(
-                request.method, request.url, headers=dict(request.headers), content=request.body
-            )
-            return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content
-    except (TimeoutError, httpx.TimeoutException) as error:
-        raise ProxyError(504, "timeout", "Google was too slow to answer the second try.", retry=True) from error
-    except httpx.HTTPError as error:
-        text = f"Google could not be reached for a second try ({type(error).__name__})."
-        raise ProxyError(502, "upstream_unreachable", text, retry=True) from error
-
-
-def _verification() -> ssl.SSLContext | bool:
-    """What mitmproxy's options say of certificates."""
-    if ctx.options.ssl_insecure:
-        return False
-    trusted = ctx.options.ssl_verify_upstream_trusted_ca
-    return ssl.create_default_context(cafile=trusted) if trusted else httpx.create_ssl_context()
+        reply = await http.send(request.method, request.url, request.headers, request.body, limit)
+    finally:
+        await http.aclose()
+    return reply.status, dict(reply.headers), reply.body

@@ -1,7 +1,6 @@
 """All that one set of settings needs to serve: the sign-in, its pages, the upstream, the demo."""
 
 import logging
-import os
 import time
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ from gemini_proxy.dialects import dialects
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Dialect, HttpRequest, Upstream, linked
 from gemini_proxy.gemini.signatures import SignatureMemory
-from gemini_proxy.google_login.client import HttpClient
+from gemini_proxy.google_login.client import HttpClient, Reply
 from gemini_proxy.google_login.flow import Google
 from gemini_proxy.google_login.given import store_of
 from gemini_proxy.google_login.source import TokenSource
@@ -23,7 +22,7 @@ from gemini_proxy.mitm.auth import AuthPages
 from gemini_proxy.mitm.demo import Demo
 from gemini_proxy.mitm.earlier import ask_earlier
 from gemini_proxy.mitm.local import health, naming, ready
-from gemini_proxy.outbound import Outbound, system_proxies
+from gemini_proxy.outbound import Outbound
 from gemini_proxy.remote_media import Fetcher
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams import Needs, choose, endpoint_of
@@ -35,9 +34,10 @@ PUBLIC = ("/health", "/health/ready")
 
 
 class Service:
-    """`target` is the base URL of reverse mode or empty, `port` the one the proxy listens on."""
+    """`target` is the base URL of reverse mode or empty, `port` the one the proxy listens on, `outbound` the way to the
+    internet."""
 
-    def __init__(self, settings: Settings, target: str, port: int) -> None:
+    def __init__(self, settings: Settings, target: str, port: int, outbound: Outbound | None = None) -> None:
         self._choice, self._target, self._port = choose(settings, target), target, port
         self._demo = Demo(settings) if settings.demo else None
         if self._demo is not None:
@@ -46,8 +46,8 @@ class Service:
         self.settings = settings
         named = {urlsplit(settings.public_url).hostname or ""} - {""}  # who gives it a public name uses that name
         self.guard = guard.Guard(settings.api_key, settings.allowed_hosts | named, settings.allowed_origins)
-        self._http = HttpClient()
-        self.outbound = Outbound.from_environment(os.environ, system=system_proxies())
+        self.outbound = outbound or Outbound()
+        self._http = HttpClient(outbound=self.outbound)
         self._store, google = store_of(settings), Google.from_settings(settings)
         base = settings.public_url or f"http://127.0.0.1:{port}"
         hint = UNUSED_KEY if settings.google_api_key and self._demo is None else ""
@@ -59,7 +59,7 @@ class Service:
         self._running = self._choice.start(Needs(settings, self._endpoint, self._tokens, self._send))
         self.upstream: Upstream = self._running.upstream
         self.dialects: tuple[Dialect, ...] = dialects(settings, self._memory, self._running.models)
-        self.fetcher = Fetcher(settings.remote_media)
+        self.fetcher = Fetcher(settings.remote_media, outbound=self.outbound)
 
     def announce(self) -> None:
         """Says at the start what a user has to know."""
@@ -132,12 +132,17 @@ class Service:
         ask = linked(ask, self.upstream.media)
         await self.fetcher.fill(ask)
         ask = api_key.with_key(ask, self._client_key(request))
-        await ask_earlier(ask, self.upstream, self._send)
+        await ask_earlier(ask, self.upstream, self._asked)
         return ask
 
     def _client_key(self, request: ClientRequest) -> str:
         allowed = self.settings.allow_client_key and not self._choice.signs_in
         return api_key.client_key(request) if allowed else ""
+
+    async def _asked(self, request: HttpRequest) -> Reply:
+        """The answer to a call of our own that a client waits for: as patient as the call that a flow makes."""
+        limit = self.settings.first_byte_limit
+        return await self._http.send(request.method, request.url, request.headers, request.body, limit)
 
     async def _send(self, request: HttpRequest) -> tuple[int, bytes]:
         reply = await self._http.send(request.method, request.url, request.headers, request.body)

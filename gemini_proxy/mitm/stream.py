@@ -234,7 +234,7 @@ class AnsweringStream(HttpStream):
         elif self.server_state in (self.state_done, self.state_errored):
             return  # it has its answer: this is the echo of a connection that we ended, heard while a hook ran
         elif self.server_state == self.state_stream_response_body and (body := self._body()) is not None:
-            body.broke(network.error_from(event.message))
+            body.broke(event.message)
             yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
         else:
             yield from super().handle_protocol_error(event)

@@ -6,6 +6,7 @@ sent, and the request that goes to Google with ours.
 
 import time
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from mitmproxy import http
 from mitmproxy.proxy import commands
@@ -13,7 +14,7 @@ from mitmproxy.proxy import commands
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange, HttpRequest, Upstream
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.mitm import flows
+from gemini_proxy.mitm import flows, network
 from gemini_proxy.outbound import Proxy
 
 
@@ -29,6 +30,10 @@ class Call:
     began: float = field(default_factory=time.monotonic)
     first_byte: float | None = None
     comment: str = ""  # on a second try
+
+    def failed(self, message: str) -> ProxyError:
+        """What mitmproxy says of the connection, in words that name the host and what lies before it."""
+        return network.error_from(message, urlsplit(self.sent.url).hostname or "Google", self.proxy)
 
     def hear(self) -> None:
         if self.first_byte is None:
@@ -87,9 +92,9 @@ class Body:
             self._call.hear()
         return self._call.exchange.transform(data)
 
-    def broke(self, error: ProxyError) -> None:
+    def broke(self, message: str) -> None:
         """The body will not go on; its end is announced next."""
-        self._call.exchange.interrupt(error)
+        self._call.exchange.interrupt(self._call.failed(message))
 
     def beat(self) -> list[bytes]:
         return self._call.exchange.beat()

@@ -7,6 +7,7 @@ import pytest
 from gemini_proxy.dialects.openai_embeddings.dialect import OpenAIEmbeddings
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
+from gemini_proxy.google_login.client import Reply
 from gemini_proxy.http import ClientRequest
 from gemini_proxy.mitm.earlier import ask_earlier
 from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
@@ -19,16 +20,15 @@ def asked(count: int) -> Ask:
     return OpenAIEmbeddings({}).read(ClientRequest("POST", "/v1/embeddings", {}, body))
 
 
-async def embed(request: HttpRequest) -> tuple[int, bytes]:
+async def embed(request: HttpRequest) -> Reply:
     vectors = [{"values": [1.0]} for _ in json.loads(request.body)["requests"]]
-    return 200, json.dumps({"embeddings": vectors}).encode()
+    return Reply(200, json.dumps({"embeddings": vectors}).encode())
 
 
 async def test_their_answers_come_first() -> None:
     ask = asked(250)
     await ask_earlier(ask, UPSTREAM, embed)
-    _, body = await embed(await UPSTREAM.encode(ask))
-    answer = UPSTREAM.decode(body)
+    answer = UPSTREAM.decode((await embed(await UPSTREAM.encode(ask))).body)
     assert answer is not None
     ask.renderer.feed(answer)
     assert len(json.loads(b"".join(ask.renderer.end()))["data"]) == 250
@@ -38,10 +38,10 @@ async def test_their_answers_come_first() -> None:
     ("status", "body", "code"), [(429, b"{}", "rate_limit_exceeded"), (200, b"<html>", "upstream_invalid")]
 )
 async def test_one_of_them_fails(status: int, body: bytes, code: str) -> None:
-    async def fail(request: HttpRequest) -> tuple[int, bytes]:
-        return status, body
+    async def fail(request: HttpRequest) -> Reply:
+        return Reply(status, body, {"retry-after": "7"})
 
     with pytest.raises(ProxyError) as raised:
         await ask_earlier(asked(101), UPSTREAM, fail)
-    assert raised.value.code == code
+    assert (raised.value.code, raised.value.retry_after) == (code, 7 if status == 429 else None)
     await ask_earlier(asked(100), UPSTREAM, fail)  # there is none
