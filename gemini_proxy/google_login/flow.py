@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.google_login.token import is_text
 from gemini_proxy.settings import CLIENT_ID, Settings
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
@@ -78,7 +79,7 @@ class Google:
     def client_of(self, extra: Mapping[str, Any]) -> "Google":
         """As the client that a sign-in from elsewhere was made for, where it names one."""
         client_id, secret = extra.get("client_id"), extra.get("client_secret")
-        if not isinstance(client_id, str) or not isinstance(secret, str):
+        if not is_text(client_id, "client_id") or not is_text(secret, "client_secret"):
             return self
         return replace(self, client_id=client_id, client_secret=secret)
 
@@ -148,14 +149,14 @@ class Google:
         return {"token": token}
 
 
-def tokens_for_code(status: int, body: bytes) -> dict[str, Any]:
+def tokens_for_code(status: int, body: bytes, retry_after: float | None = None) -> dict[str, Any]:
     """The answer to `exchange_form`. Raises ProxyError 400 `login_code_rejected` for a code used before."""
-    return _tokens(status, body, CODE_REJECTED)
+    return _tokens(status, body, CODE_REJECTED, retry_after)
 
 
-def tokens_for_refresh(status: int, body: bytes) -> dict[str, Any]:
+def tokens_for_refresh(status: int, body: bytes, retry_after: float | None = None) -> dict[str, Any]:
     """The answer to `refresh_form`. Raises ProxyError 401 `google_login_required` when the sign-in is over (C213)."""
-    return _tokens(status, body, SIGN_IN_DEAD)
+    return _tokens(status, body, SIGN_IN_DEAD, retry_after)
 
 
 def redirect_error(query: Mapping[str, str]) -> ProxyError:
@@ -166,15 +167,15 @@ def redirect_error(query: Mapping[str, str]) -> ProxyError:
     return _refusal(query["error"], query.get("error_description", ""), CODE_REJECTED, 400)
 
 
-def _tokens(status: int, body: bytes, invalid_grant: tuple[int, str, str]) -> dict[str, Any]:
+def _tokens(status: int, body: bytes, invalid_grant: tuple[int, str, str], retry_after: float | None) -> dict[str, Any]:
     answer = _object(body)
-    if status == 200 and isinstance(answer.get("access_token"), str) and answer["access_token"]:
+    if status == 200 and answer.get("access_token") and is_text(answer["access_token"], "access_token"):
         return answer
     error, description = answer.get("error"), answer.get("error_description")
     if 400 <= status < 500 and status != 429 and isinstance(error, str):
         raise _refusal(error, description if isinstance(description, str) else "", invalid_grant)
     text = f"Google's sign-in gave an unexpected answer (status {status}). Try again in a moment."
-    raise ProxyError(503, "google_unavailable", text, retry=True)
+    raise ProxyError(503, "google_unavailable", text, retry=True, retry_after=retry_after)
 
 
 def _refusal(error: str, description: str, invalid_grant: tuple[int, str, str], unforeseen: int = 502) -> ProxyError:
@@ -190,6 +191,6 @@ def _refusal(error: str, description: str, invalid_grant: tuple[int, str, str], 
 def _object(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

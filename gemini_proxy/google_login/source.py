@@ -1,6 +1,7 @@
 """Access tokens that are good for five minutes more, for any number of callers at the price of one refresh."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ SHARE = 0.5  # of its life, for a token that does not live twice as long
 SKEW = 300.0  # seconds that the clocks of two machines with one file may differ
 RECENT = 60.0  # seconds for which a failed refresh says something about the next
 PAUSE = 15.0  # seconds between attempts to renew a token that can still be used
+SAVE_AGAIN = 5.0  # seconds from a sign-in that could not be written to the next try
 UNREAD: Version = (-1, -1, -1)
 
 
@@ -47,6 +49,10 @@ class TokenSource:
         self._token: Token | None = None
         self._seen: Version | None = UNREAD
         self._reading = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._unsaved: Token | None = None  # what the file still holds, where the renewed sign-in could not be written
+        self._next_save = 0.0
+        self._saving: asyncio.Task[None] | None = None
         self._flight: asyncio.Task[Token] | None = None
         self._rejected = ""  # an access token that Google refused although it looked valid
         self._dead = ""  # a refresh token that Google will never take again
@@ -57,10 +63,12 @@ class TokenSource:
     async def token(self) -> Token:
         """A token to send now. Raises ProxyError: 401 `google_login_required`, 503 where Google does not answer."""
         if self._token and self._store.version() == self._seen and self._usable(self._token):
-            return self._token
-        token = await self._joined_flight()
-        if token.access_token == self._rejected:  # refused while it was still being written
+            token = self._token
+        else:
             token = await self._joined_flight()
+            if token.access_token == self._rejected:  # refused while it was still being written
+                token = await self._joined_flight()
+        self._save_later()
         return token
 
     async def refresh_after_rejection(self, access_token: str) -> Token:
@@ -98,9 +106,16 @@ class TokenSource:
         return self._refusal[1] if self._refusal and now - self._refusal[0] < within else None
 
     async def aclose(self) -> None:
-        """Lets a refresh under way come to its end, so that what Google gave is not lost."""
+        """Lets a refresh under way come to its end, and writes what could not be written before, so that what Google
+        gave is not lost."""
         if self._flight is not None:
             await asyncio.wait([self._flight], timeout=5)
+        if self._saving is not None:
+            await asyncio.wait([self._saving], timeout=5)
+        if self._unsaved is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._saved()
 
     def _usable(self, token: Token) -> bool:
         if token.access_token == self._rejected:
@@ -174,7 +189,10 @@ class TokenSource:
             if version != self._seen:
                 # The version from before reading: what comes in between is seen as a change the next time.
                 before = _identity(self._token)
-                self._token, self._seen = await self._load(version)
+                found, self._seen = await self._load(version)
+                if self._unsaved is not None and (found == self._unsaved or found is self._token):
+                    return  # nobody has written: the file was out of reach for a while, or still is
+                self._token, self._unsaved = found, None
                 self._dead = ""
                 if _identity(self._token) != before:
                     self._refusal = self._failure = None
@@ -192,13 +210,13 @@ class TokenSource:
         try:
             google = self._google.client_of(token.extra)
             reply = await self._http.post_form(google.token_url, google.refresh_form(token.refresh_token))
-            answer = tokens_for_refresh(reply.status, reply.body)
+            answer = tokens_for_refresh(reply.status, reply.body, reply.retry_after)
         except ProxyError as error:
             return self._without_refresh(token, error)
-        self._token = token.refreshed(answer, self._now())
+        self._token = renewed = token.refreshed(answer, self._now())
         self._rejected, self._next_attempt, self._failure = "", 0.0, None
-        await self._keep(self._token)
-        return self._token
+        await self._keep(token)
+        return renewed
 
     def _without_refresh(self, token: Token, error: ProxyError) -> Token:
         self._failure = (self._now(), error)
@@ -213,14 +231,32 @@ class TokenSource:
         self._next_attempt = self._now() + PAUSE
         return token
 
-    async def _keep(self, token: Token) -> None:
-        """Writes what the refresh brought, unless the user signed in or out meanwhile: the file is right then."""
-        if self._store.version() != self._seen:
+    async def _keep(self, replaced: Token) -> None:
+        """Writes the sign-in, unless the user signed in or out meanwhile: the file is right then."""
+        async with self._writing:
+            if self._store.version() != self._seen or self._token is None:
+                return
+            try:
+                self._seen = await asyncio.to_thread(self._store.save, self._token)
+                self._unsaved = None
+            except ProxyError as error:
+                if self._unsaved is None:
+                    logger.error("%s The renewed sign-in is only in memory until it can be written.", error.message)
+                self._unsaved = self._unsaved or replaced
+                self._next_save = self._now() + SAVE_AGAIN
+
+    def _save_later(self) -> None:
+        """Tries again to write the sign-in; the request that comes by does not wait for it."""
+        if self._unsaved is None or self._now() < self._next_save:
             return
-        try:
-            self._seen = await asyncio.to_thread(self._store.save, token)
-        except ProxyError as error:
-            logger.error("%s The renewed sign-in is only in memory.", error.message)
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._saved())
+
+    async def _saved(self) -> None:
+        async with self._store.locked():
+            await self._reload()  # somebody may have written meanwhile
+            if self._unsaved is not None:
+                await self._keep(self._unsaved)
 
     def _login_required(self, why: str) -> ProxyError:
         text, here = self._way_in()

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -128,3 +129,14 @@ def test_coming_back_without_a_code(query: dict[str, str], status: int, code: st
     error = redirect_error(query)
     assert (error.status, error.code) == (status, code)
     assert word in error.message
+
+
+@pytest.mark.parametrize("read", [tokens_for_code, tokens_for_refresh])
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"access_token":"a\\r\\nb: c"}', b'{"access_token":"\\ud800"}', b'{"access_token":["a"]}'],
+)
+def test_an_answer_that_is_none_means_later(read: Callable[..., Any], body: bytes) -> None:
+    with pytest.raises(ProxyError) as caught:
+        read(200, body, 7)
+    assert (caught.value.code, caught.value.retry, caught.value.retry_after) == ("google_unavailable", True, 7)

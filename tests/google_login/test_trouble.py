@@ -1,5 +1,6 @@
 """What the disk can do to a sign-in: a proxy that runs goes on with what it has, and everybody hears in words why."""
 
+import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +12,7 @@ import pytest
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.client import HttpClient
-from gemini_proxy.google_login.source import TokenSource
+from gemini_proxy.google_login.source import SAVE_AGAIN, TokenSource
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.google_login.token import Token
 from tests.google_login.scripted import GOOGLE, Clock, ScriptedGoogle, granted, read, token
@@ -99,6 +100,102 @@ async def test_a_running_proxy_goes_on(
     scene.clock.now += 3400
     assert (await scene.source.token()).access_token == "ya29.third"
     assert read(scene.path)["access_token"] == "ya29.third"  # and keeps it once it can
+
+
+ROTATED = granted("second", refresh_token="1//rotated")
+
+
+async def unsaved(scene: Scene, patch: pytest.MonkeyPatch, trouble: Trouble = full_disk) -> None:
+    """A refresh that brings a new refresh token, which the file does not get."""
+    scene.google.scripts["token"] = [ROTATED, granted("third")]
+    await scene.source.token()
+    scene.clock.now += 2900
+    trouble(patch, scene.path)
+    await scene.source.token()
+    assert read(scene.path)["refresh_token"] == "1//first"
+
+
+async def next_request(scene: Scene, later: float = SAVE_AGAIN) -> None:
+    """One some seconds later; the writing goes on beside it."""
+    scene.clock.now += later
+    await scene.source.token()
+    await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+
+@pytest.mark.parametrize("trouble", [full_disk, read_only])
+async def test_what_could_not_be_written_is_written_with_a_later_request(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: Trouble
+) -> None:
+    with monkeypatch.context() as patch:
+        await unsaved(scene, patch, trouble)
+        for _ in range(5):
+            await next_request(scene)  # still no room
+    assert read(scene.path)["refresh_token"] == "1//first"
+    await next_request(scene, SAVE_AGAIN - 5)  # too soon after the last attempt
+    assert read(scene.path)["refresh_token"] == "1//first"
+    await next_request(scene)
+    assert read(scene.path)["refresh_token"] == "1//rotated"
+    assert len(scene.google.requests) == 1
+    assert caplog.text.count("only in memory") == 1
+
+
+async def test_what_could_not_be_written_is_written_at_the_end(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        await unsaved(scene, patch)
+    await scene.source.aclose()
+    assert read(scene.path)["refresh_token"] == "1//rotated"
+
+
+async def test_the_first_of_two_that_could_not_be_written_is_not_forgotten(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        await unsaved(scene, patch)
+        scene.clock.now += 3400
+        assert (await scene.source.token()).access_token == "ya29.third"
+    os.utime(scene.path, (1, 1))  # it is read anew
+    await next_request(scene)
+    assert (read(scene.path)["access_token"], read(scene.path)["refresh_token"]) == ("ya29.third", "1//rotated")
+
+
+@pytest.mark.parametrize("how", ["a request", "the end"])
+async def test_what_somebody_else_wrote_meanwhile_stays(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with monkeypatch.context() as patch:
+        await unsaved(scene, patch)
+    scene.store.save(token(9000, "theirs"))
+    await (next_request(scene) if how == "a request" else scene.source.aclose())
+    assert read(scene.path)["refresh_token"] == "1//theirs"
+    assert (await scene.source.token()).refresh_token == "1//theirs"
+
+
+async def test_a_sign_out_meanwhile_stays_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        await unsaved(scene, patch)
+    scene.store.delete()
+    await scene.source.aclose()
+    assert not scene.path.exists()
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+@pytest.mark.parametrize("seen_again", ["touched", "unreadable for a while"])
+async def test_a_file_that_still_holds_the_old_sign_in_does_not_replace_the_new_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, seen_again: str, at_the_end: bool
+) -> None:
+    """The network drive was away: what comes back is what Google may not take any more."""
+    with monkeypatch.context() as patch:
+        await unsaved(scene, patch)
+        if seen_again != "touched":
+            unreadable(patch, scene.path)
+            await scene.source.token()
+    os.utime(scene.path, (1, 1))
+    if not at_the_end:
+        assert (await scene.source.token()).refresh_token == "1//rotated"
+        await next_request(scene)
+    else:
+        await scene.source.aclose()
+    assert read(scene.path)["refresh_token"] == "1//rotated"
 
 
 @pytest.mark.parametrize(("trouble", "words"), TROUBLES[2:])
