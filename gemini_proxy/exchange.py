@@ -13,7 +13,7 @@ from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
 from gemini_proxy.gemini.inline import MediaLimits
 from gemini_proxy.gemini.wire import GenerateContentResponse
-from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.http import Answer, ClientRequest, retry_after
 from gemini_proxy.redact import redacted
 
 logger = logging.getLogger(__name__)
@@ -198,7 +198,9 @@ class Exchange:
     def rejected(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer where Google did not answer with 200."""
         try:
-            return self.refuse(_as_proxy_error(self._upstream.refuse(status, headers, body, self.ask.model)))
+            error = self._upstream.refuse(status, headers, body, self.ask.model)
+            error.retry_after = retry_after(headers) if error.retry_after is None else error.retry_after
+            return self.refuse(_as_proxy_error(error))
         except Exception as error:
             return self.refuse(_as_proxy_error(error))
 

@@ -291,6 +291,13 @@ def test_an_http_error_keeps_its_status_c230(form: Any, as_event: bool) -> None:
     assert (answer.status, error["code"], error["type"]) == (404, "model_not_found", "invalid_request_error")
 
 
+def test_google_s_retry_after_is_passed_on_unless_its_body_says_more() -> None:
+    headers = {"retry-after": "7"}
+    assert exchange().rejected(503, headers, b"{}").headers["retry-after"] == "7"
+    told = b'{"error": {"code": 503, "message": "Please retry in 3s.", "status": "UNAVAILABLE"}}'
+    assert exchange().rejected(503, headers, told).headers["retry-after"] == "3"
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Bad gateway</html>", b"null", b"[]", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}']
 )

@@ -51,7 +51,7 @@ async def sign_in(
     """
     progress("Fetching the tokens")
     reply = await http.post_form(google.token_url, google.exchange_form(code, verifier, redirect_uri))
-    token = Token.from_answer(tokens_for_code(reply.status, reply.body), now())
+    token = Token.from_answer(tokens_for_code(reply.status, reply.body, reply.retry_after), now())
     place = Place(google, http, endpoint, project, store, agent)
     return await _adopted(token, place, progress, sleep)
 
@@ -74,7 +74,7 @@ async def take_over(
         progress("Renewing the tokens")
         client = google.client_of(token.extra)
         reply = await http.post_form(client.token_url, client.refresh_form(token.refresh_token))
-        token = token.refreshed(tokens_for_refresh(reply.status, reply.body), now())
+        token = token.refreshed(tokens_for_refresh(reply.status, reply.body, reply.retry_after), now())
     return await _adopted(token, Place(google, http, endpoint, project, store, agent), progress, sleep)
 
 
@@ -151,7 +151,7 @@ async def _answered(call: Call, token: Token, http: HttpClient, endpoint: str, a
     }
     body = b"" if call.body is None else json.dumps(call.body).encode()
     reply = await http.send(call.method, endpoint + call.path, headers, body)
-    return Answered(reply.status, reply.document)
+    return Answered(reply.status, reply.document, reply.retry_after)
 
 
 async def _email(token: Token, google: Google, http: HttpClient) -> str:
@@ -171,7 +171,7 @@ def _claimed_email(id_token: str) -> str:
     payload = f"{id_token}..".split(".")[1]
     try:
         return _text_in(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))), "email")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
 
 

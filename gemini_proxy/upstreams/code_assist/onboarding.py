@@ -38,10 +38,11 @@ class Wait:
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer to a call: the HTTP status, and the body where it was JSON."""
+    """An answer to a call: the HTTP status, the body where it was JSON, and Google's `Retry-After` in seconds."""
 
     status: int
     document: Any
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def provision(project: str) -> Steps:
         return _existing(loaded, loaded.current_tier, project)
     tier = _default_tier(loaded)
     _refuse_ineligible(loaded, tier, project)
-    operation = yield from _onboard(tier, project)
+    try:
+        operation = yield from _onboard(tier, project)
+    except ProxyError as error:
+        raise _with_reasons(error, loaded) from error
     found = operation.response.cloudaicompanion_project or project
     if not found:
         raise _without_project(loaded)
@@ -108,10 +112,22 @@ def _refuse_ineligible(loaded: Loaded, tier: Tier, project: str) -> None:
         raise _without_project(loaded)
 
 
+def _with_reasons(error: ProxyError, loaded: Loaded) -> ProxyError:
+    """A tier that could not be opened, with what Google said before of the tiers that are closed to this account."""
+    said = _said(loaded)
+    if said and not error.retry and said not in error.message:
+        error.message += f'\nGoogle says of this account: "{said}"'
+    return error
+
+
+def _said(loaded: Loaded) -> str:
+    return " ".join(" ".join(closed.reason_message for closed in loaded.ineligible_tiers).split())
+
+
 def _without_project(loaded: Loaded) -> ProxyError:
     if not loaded.ineligible_tiers:
         return eligibility.project_required()
-    said = " ".join(filter(None, (closed.reason_message for closed in loaded.ineligible_tiers)))
+    said = _said(loaded)
     first = loaded.ineligible_tiers[0]
     return eligibility.refusal(first.reason_code, said, first.validation_url)
 
@@ -166,7 +182,9 @@ def _ask(call: Call) -> Generator[Call | Wait, Answered | None, Answered]:
 
 def _read(model: type[M], answer: Answered, method: str) -> M:
     if answer.status != 200:
-        raise _refusal(answer.document, answer.status, method)
+        error = _refusal(answer.document, answer.status, method)
+        error.retry_after = answer.retry_after if error.retry_after is None else error.retry_after
+        raise error
     try:
         return model.model_validate(answer.document)
     except ValidationError as error:

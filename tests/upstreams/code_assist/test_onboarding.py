@@ -306,3 +306,20 @@ def test_whatever_google_says_it_ends_in_an_account_or_in_words(answers: list[tu
     assert (play.account is None) != (play.error is None)
     if play.account is not None:
         assert play.account.project_id
+
+
+def test_a_tier_that_does_not_open_with_what_google_said_of_the_account() -> None:
+    """With a project, onboarding is tried although other tiers are closed; its own error may say nothing."""
+    closed = [{"reasonCode": "UNKNOWN", "reasonMessage": "Ask your\nadministrator."}]
+    loaded = {"allowedTiers": [STANDARD], "ineligibleTiers": closed}
+    play = Play(loaded, status(400), project="mine")
+    assert play.refusal == (502, "onboarding_failed")
+    assert str(play.error and play.error.message).endswith('Google says of this account: "Ask your administrator."')
+    assert "of this account" not in str(Play(loaded, status(429), project="mine").error)
+
+
+def test_google_says_when_to_ask_again() -> None:
+    busy = Answered(503, {"error": {"code": 503, "status": "UNAVAILABLE"}}, 7)
+    play = Play(busy)
+    assert play.error is not None
+    assert play.error.retry_after == 7
