@@ -1,4 +1,4 @@
-"""Memory of thought signatures: clients send back a call's id, Gemini wants its signature too (C131, mapping B.5).
+"""Memory of thought signatures: clients send back a call's id, Gemini wants its signature too.
 
 A signature is opaque reasoning state: it is kept from other users of the machine, and out of every log.
 """
@@ -16,50 +16,60 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 logger = logging.getLogger(__name__)
 
-DUMMY = "skip_thought_signature_validator"  # Google takes it in place of a signature that is lost (protocol 8.3)
+DUMMY = "skip_thought_signature_validator"  # Google takes it in place of a signature that is lost
 LIFETIME = 24 * 3600.0  # seconds
-LIMIT = 10_000  # signatures, in memory and in the file (C139)
+LIMIT = 10_000  # signatures, in memory and in the file
 READ_WAIT = 0.05  # seconds that a request may wait for a file that another process has locked
 WRITE_WAIT = 2.0  # the same for the writer, where nobody waits
 RETRY = 5.0  # seconds from a failure to the next try
 
 _ALPHABET = (string.ascii_letters + string.digits + "+/-_").encode()  # standard and URL-safe
 _FOREIGN_ID = re.compile(r"(?:__thought__|__sig__|_TSIG_)(.+)", re.DOTALL)
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# Our statements are right, so what is wrong with them is that the table is not ours.
+_DAMAGED = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_CONSTRAINT,
+}
+# ValueError: a complaint of SQLite's quotes the file, and Python cannot decode what is damaged in it.
+_TROUBLE = (sqlite3.Error, OSError, ValueError)
 Row = tuple[str, str, str, float]  # hash of the call's id, signature, family, when it was stored
 # The table goes in before the mode changes, so that a file that is not empty has a table.
 _SETUP = (
     "CREATE TABLE IF NOT EXISTS signatures (id TEXT PRIMARY KEY, signature TEXT, family TEXT, stored REAL)",
     "CREATE INDEX IF NOT EXISTS signatures_stored ON signatures (stored)",
-    "PRAGMA journal_mode = WAL",  # readers never wait for a writer
     "PRAGMA synchronous = NORMAL",  # a power cut may cost the last rows, never the file
 )
+_READERS_NEVER_WAIT = "PRAGMA journal_mode = WAL"  # needs memory that all processes share, so one machine
 _INSERT = "INSERT OR REPLACE INTO signatures VALUES (?, ?, ?, ?)"
-_EXPIRE = "DELETE FROM signatures WHERE stored < ?"
+_EXPIRE = "DELETE FROM signatures WHERE stored < ? OR typeof(stored) != 'real'"
 _SHRINK = "DELETE FROM signatures WHERE id IN (SELECT id FROM signatures ORDER BY stored DESC LIMIT -1 OFFSET ?)"
-_FIND = "SELECT * FROM signatures WHERE id IN (SELECT value FROM json_each(?)) AND stored >= ?"
+_FIND = """SELECT id, signature, family, stored FROM signatures
+    WHERE id IN (SELECT value FROM json_each(?)) AND stored >= ? AND typeof(stored) = 'real'"""
 
 
 def valid(signature: str) -> bool:
-    """Whether this can be a whole signature: base64 of either alphabet, with its padding (C136)."""
+    """Whether this can be a whole signature: base64 of either alphabet, with its padding."""
     text = signature.encode("utf-8", "replace")
     padding = text.translate(None, _ALPHABET)
     return bool(text) and len(text) % 4 == 0 and padding in (b"", b"=", b"==") and text.endswith(padding)
 
 
 def from_foreign_id(call_id: str) -> str | None:
-    """The signature that another proxy has put into the id of a call (C128)."""
+    """The signature that another proxy has put into the id of a call."""
     found = _FOREIGN_ID.search(call_id)
     return found[1] if found and valid(found[1]) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """`family` is that of the model that signed: to another one the signature means nothing (C136)."""
+    """`family` is that of the model that signed: to another one the signature means nothing."""
 
     signature: str
     family: str
@@ -82,7 +92,7 @@ class SignatureMemory:
             self._file.start()
 
     def remember(self, call_id: str, signature: str, family: str) -> None:
-        """Ids are unique over all conversations; one that comes again stands for its latest call (C141)."""
+        """Ids are unique over all conversations; one that comes again stands for its latest call."""
         if not call_id or not valid(signature):
             return
         self._keep(row := (_key(call_id), signature, family, self._now()))
@@ -121,7 +131,7 @@ class SignatureMemory:
 
 
 def _key(call_id: str) -> str:
-    """Ids come from anywhere: any length, any characters (C127). Their hash fits every index."""
+    """Ids come from anywhere: any length, any characters. Their hash fits every index."""
     return hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -159,8 +169,9 @@ class _File:
         try:
             if self._path.exists() and self._path.stat().st_size:
                 with closing(self._connection("ro", READ_WAIT)) as connection:
-                    return list(connection.execute(_FIND, (json.dumps(keys), self._now() - LIFETIME)))
-        except (sqlite3.Error, OSError) as error:
+                    rows = connection.execute(_FIND, (json.dumps(keys), self._now() - LIFETIME))
+                    return [row for row in rows if isinstance(row[1], str) and isinstance(row[2], str)]
+        except _TROUBLE as error:
             self._rest_until = self._now() + RETRY
             self._warn(error)
         return []
@@ -191,7 +202,7 @@ class _File:
     def _attempt(self, rows: Iterable[Row]) -> None:
         try:
             self._write(rows)
-        except (sqlite3.Error, OSError) as error:
+        except _TROUBLE as error:
             self._disconnect()
             with self._lock:
                 self._waiting = deque([*rows, *self._waiting], maxlen=LIMIT)
@@ -200,8 +211,8 @@ class _File:
     def _write(self, rows: Iterable[Row]) -> None:
         try:
             self._transact(rows)
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+        except (sqlite3.DatabaseError, ValueError) as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _DAMAGED:
                 raise
             self._set_aside()
             self._transact(rows)
@@ -221,11 +232,13 @@ class _File:
         self._writer = self._connection("rw", WRITE_WAIT)
         for statement in _SETUP:
             self._writer.execute(statement)
+        if not _is_on_another_machine(self._path):
+            self._writer.execute(_READERS_NEVER_WAIT)
         return self._writer
 
     def _connection(self, mode: str, wait: float) -> sqlite3.Connection:
         """Neither mode makes a file, so that none can be made with other rights than ours."""
-        uri = f"{self._path.as_uri()}?mode={mode}"
+        uri = f"{_address(self._path)}?mode={mode}"
         return sqlite3.connect(uri, timeout=wait, isolation_level=None, check_same_thread=False, uri=True)
 
     def _disconnect(self) -> None:
@@ -248,6 +261,17 @@ class _File:
         if not self._warned:
             self._warned = True
             logger.warning("Thought signatures do not survive a restart now: %s cannot be used (%s)", self._path, error)
+
+
+def _address(path: PurePath) -> str:
+    """As SQLite takes it: a server has no place of its own there, it belongs to the path."""
+    address = path.as_uri()
+    return address if address.startswith("file:///") else address.replace("file://", "file:////", 1)
+
+
+def _is_on_another_machine(path: PurePath) -> bool:
+    """A Windows path such as \\\\server\\share\\file."""
+    return path.drive.startswith("\\\\")
 
 
 def _make_private(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Memory of thought signatures: C95, C128, C131, C136, C139."""
+"""Memory of thought signatures, and the file that it lives in."""
 
 import logging
 import os
@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import closing
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
@@ -199,7 +200,8 @@ def test_after_closing_nothing_is_written(path: Path, opened: Opened) -> None:
 # Another process: remembers, says so, and goes on writing until it is killed.
 PROCESS = """
 import itertools, sys
-from pathlib import Path
+from contextlib import closing
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from gemini_proxy.gemini.signatures import SignatureMemory
 memory = SignatureMemory(Path(sys.argv[1]), lambda: 1_000_000.0)
 memory.remember("call_theirs", "RW4gYW5kZXJlcg==", "gemini-3-flash")
@@ -304,6 +306,82 @@ def test_a_damaged_file_is_set_aside(
     assert Path(f"{path}.corrupt").exists()
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.WARNING]
     assert SIGNATURE not in caplog.text
+
+
+def damage_schema(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"PRIMARY KEY", b"PRIMARY \xb3EY"))
+
+
+TABLES = [
+    "CREATE TABLE signatures (other TEXT)",
+    "CREATE TABLE signatures (id INTEGER PRIMARY KEY, signature TEXT, family TEXT, stored REAL)",
+    "CREATE TABLE signatures (id TEXT PRIMARY KEY, signature TEXT CHECK (signature = ''), family TEXT, stored REAL)",
+    "CREATE VIEW signatures AS SELECT 1 AS id",
+]
+
+
+def of_another_make(sql: str) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(sql)
+
+    return damage
+
+
+@pytest.mark.parametrize("damage", [damage_schema, *map(of_another_make, TABLES)])
+def test_a_file_whose_table_is_not_ours_is_set_aside(
+    damage: Callable[[Path], None], path: Path, opened: Opened
+) -> None:
+    first = opened(path)
+    first.remember("call_1", SIGNATURE, "gemini-3-pro")
+    first.close()
+    damage(path)
+    second = opened(path)
+    assert second.recall(["call_1"]) == {}
+    second.remember("call_2", SIGNATURE, "gemini-3-pro")
+    second.close()
+    assert opened(path).recall(["call_2"]) == {"call_2": KEPT}
+
+
+@pytest.mark.parametrize(
+    "change", ["stored = 'x'", "stored = x'ff'", "stored = NULL", "signature = 5.5", "family = x'ff'"]
+)
+def test_a_row_that_cannot_be_read_is_not_known(change: str, path: Path, opened: Opened) -> None:
+    first = opened(path)
+    first.remember("call_1", SIGNATURE, "gemini-3-pro")
+    first.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"UPDATE signatures SET {change}")
+    second = opened(path)
+    known = second.recall(["call_1"])
+    assert known in ({}, {"call_1": Remembered("5.5", "gemini-3-pro")})  # SQLite makes a text of the number
+    second.remember("call_2", SIGNATURE, "gemini-3-pro")
+    second.close()
+    with closing(sqlite3.connect(path)) as connection:  # a time that is none would stand in the file for ever
+        assert list(connection.execute("SELECT DISTINCT typeof(stored) FROM signatures")) == [("real",)]
+    third = opened(path)
+    assert third.recall(["call_2"]) == {"call_2": KEPT}
+    assert third.recall(["call_1"]) == known
+
+
+def test_the_address_of_a_path_on_a_server() -> None:
+    path = PureWindowsPath(r"\\server\share\state\signatures.sqlite")
+    assert signatures._address(path) == "file:////server/share/state/signatures.sqlite"
+    assert signatures._is_on_another_machine(path)
+    for here in (PureWindowsPath(r"C:\state\s.sqlite"), PurePosixPath("/state/s.sqlite"), PurePosixPath("//state/s")):
+        assert signatures._address(here).startswith("file:///")
+        assert not signatures._is_on_another_machine(here)
+
+
+def test_no_write_ahead_log_on_another_machine(path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signatures, "_is_on_another_machine", lambda path: True)
+    memory = opened(path)
+    memory.remember("call_1", SIGNATURE, "gemini-3-pro")
+    memory.flush()
+    assert not Path(f"{path}-wal").exists()
+    assert opened(path).recall(["call_1"]) == {"call_1": KEPT}
 
 
 def test_another_process_has_set_the_file_aside(path: Path, opened: Opened) -> None:
