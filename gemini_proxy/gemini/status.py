@@ -1,21 +1,20 @@
-"""google.rpc.Status, the form of all of Google's errors (protocol 6), as ours where the reason is nobody's own.
+"""google.rpc.Status, the form of all of Google's errors, as ours where the reason is nobody's own.
 
 An upstream asks `read` first, looks for its own reasons, and leaves the rest to `error_from`.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import from_json
-
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini.lenient_json import json_in
 from gemini_proxy.sse import Decoder
 
-# Mapping A.6: google.rpc.Code -> HTTP status and our code.
+# google.rpc.Code -> HTTP status and our code.
 CODES: dict[str, tuple[int, str]] = {
     "INVALID_ARGUMENT": (400, "invalid_argument"),
     "FAILED_PRECONDITION": (400, "failed_precondition"),
@@ -47,17 +46,21 @@ ADVICE = {
 STATUS_WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED", 429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
 
 TOKEN_LIMIT = re.compile(r"input token count .* exceeds|exceeds the maximum number of tokens", re.IGNORECASE)
-RETRY_IN = re.compile(r"(?:retry in|reset after|resets in)\s+((?:[\d.]+\s*(?:ms|h|m|s)\s*)+)", re.IGNORECASE)
-DURATION = re.compile(r"([\d.]+)\s*(ms|h|m|s)")
+# Numbers begin and end here, so that no pattern reads the digits of a long one again and again.
+AMOUNT = r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?)\s*(ms|h|m|s)"
+DURATION = re.compile(AMOUNT, re.IGNORECASE)
+RETRY_IN = re.compile(rf"(?:retry|again|resets?)\s+(?:in|after)\s+((?:{AMOUNT}\s*)+)", re.IGNORECASE)
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-TERMINAL = re.compile(r"PerDay|Daily|limit:\s*0(?!\d|\.\d)")
+DAILY = re.compile(r"PerDay|Daily")
+NOTHING_LEFT = re.compile(r"limit:\s*0(?!\d|\.\d)")
 TERMINAL_REASONS = {"QUOTA_EXHAUSTED", "INSUFFICIENT_G1_CREDITS_BALANCE"}
 CAPACITY_REASONS = {"MODEL_CAPACITY_EXHAUSTED", "MODEL_CAPACITY_EXCEEDED"}
 PER_MINUTE = re.compile(r"PerMinute")
 MINUTE = 60.0  # seconds after which a quota by the minute is new
-CAPACITY = 10.0  # seconds at least: capacity does not come back sooner (C226)
+CAPACITY = 10.0  # seconds at least: capacity does not come back sooner
 SIGNATURE = re.compile(r"thought[_ ]?signature", re.IGNORECASE)
-LONG = 300.0  # seconds: the Gemini CLI calls a longer wait final (protocol 6.2)
+LONG = 300.0  # seconds: the Gemini CLI calls a longer wait final
+LONGEST = 4000  # characters of a message: Google quotes what clients send, and patterns look at all of it
 
 
 @dataclass(frozen=True)
@@ -78,20 +81,27 @@ class Status:
 
     @property
     def delay(self) -> float | None:
-        """Seconds until Google wants to be asked again: RetryInfo, the metadata, or the text (C223, C224)."""
+        """Seconds until Google wants to be asked again."""
+        return next(self.delays(), None)
+
+    def delays(self) -> Iterator[float]:
+        """All that Google says of it: RetryInfo, the metadata, the text."""
         metadata = self.detail("ErrorInfo").get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
         told = RETRY_IN.search(self.message)
-        places = (
+        for place in (
             self.detail("RetryInfo").get("retryDelay"),
-            metadata.get("quotaResetDelay") if isinstance(metadata, dict) else None,
+            metadata.get("quotaResetDelay"),
             told.group(1) if told else None,
-        )
-        found = (s for place in places if isinstance(place, str) and (s := _seconds(place)) is not None)
-        return next(found, None) or _until(metadata.get("quotaResetTimeStamp") if isinstance(metadata, dict) else None)
+        ):
+            if seconds := _seconds(place):
+                yield seconds
+        if seconds := _until(metadata.get("quotaResetTimeStamp")):
+            yield seconds
 
 
 def read(status: int, body: bytes) -> Status:
-    """The error in a body that came with an HTTP status other than 200, in whatever form it came (C221)."""
+    """The error in a body that came with an HTTP status other than 200, in whatever form it came."""
     return status_in(next(filter(None, map(_document, (body, *_events(body)))), {}), status)
 
 
@@ -108,7 +118,7 @@ def status_in(document: Mapping[str, Any], status: int) -> Status:
     listed = [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
     message = error.get("message")
     said = message.strip() if isinstance(message, str) else ""
-    said = said or f"Google answered with status {status}."
+    said = f"{said[:LONGEST]} ..." if len(said) > LONGEST else said or f"Google answered with status {status}."
     return Status(status if word == "INTERNAL" else http_status, our_code, said, listed)
 
 
@@ -131,9 +141,9 @@ def _try_later(status: Status) -> ProxyError:
         return ProxyError(status.http, code, _explained(code, status.message), retry=True, retry_after=after)
     metadata, violations = status.detail("ErrorInfo").get("metadata"), status.detail("QuotaFailure").get("violations")
     quota = f"{status.message} {metadata} {violations}"
-    if status.reason in TERMINAL_REASONS or TERMINAL.search(quota) or (delay or 0) > LONG:
-        text = f"{_explained('insufficient_quota', status.message)} {_reset(delay)}".strip()
-        return ProxyError(429, "insufficient_quota", text, kind="insufficient_quota", retry=False)
+    daily, nothing_left = DAILY.search(quota), NOTHING_LEFT.search(quota)
+    if status.reason in TERMINAL_REASONS or daily or nothing_left or (delay or 0) > LONG:
+        return _used_up(status, "" if nothing_left else "day" if daily else "other")
     if delay is None and PER_MINUTE.search(quota):
         delay = MINUTE
     text = _explained(status.code, status.message)
@@ -145,11 +155,19 @@ def _explained(code: str, said: str) -> str:
     return f"{ADVICE[code]} Google says: {said}" if code in ADVICE else said
 
 
-def _reset(delay: float | None) -> str:
-    """When a quota that is used up comes back, in words (C225)."""
-    if not delay:
-        return ""
-    minutes = math.ceil(delay / 60)
+def _used_up(status: Status, period: str) -> ProxyError:
+    """A quota that a wait of minutes does not bring back. Programs with a retry loop of their own hear `Retry-After` alone:
+    without it they ask again and again."""
+    reset = max(status.delays(), default=None) if period else None
+    if period == "day" and reset is not None and reset <= LONG:
+        reset = None  # the pause between two requests, which Google tells as well
+    text = _explained("insufficient_quota", status.message)
+    text = text if reset is None else f"{text} {_in_words(reset)}"
+    return ProxyError(429, "insufficient_quota", text, kind="insufficient_quota", retry=False, retry_after=reset)
+
+
+def _in_words(reset: float) -> str:
+    minutes = math.ceil(reset / 60)
     return f"(The quota resets in about {minutes // 60} h {minutes % 60} min.)"
 
 
@@ -165,11 +183,9 @@ def _until(timestamp: object) -> float | None:
     return seconds if seconds > 0 else None
 
 
-def _seconds(text: str) -> float | None:
-    try:
-        return sum(float(n) * SECONDS[unit] for n, unit in DURATION.findall(text)) if DURATION.search(text) else None
-    except ValueError:
-        return None
+def _seconds(text: object) -> float | None:
+    found = DURATION.findall(text) if isinstance(text, str) and len(text) <= 100 else []
+    return sum(float(number) * SECONDS[unit.lower()] for number, unit in found) if found else None
 
 
 def _events(body: bytes) -> list[bytes]:
@@ -179,7 +195,7 @@ def _events(body: bytes) -> list[bytes]:
 
 def _document(text: bytes) -> dict[str, Any] | None:
     try:
-        document = from_json(text)
+        document = json_in(text)
     except ValueError:
         return None
     if isinstance(document, list):
