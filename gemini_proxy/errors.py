@@ -57,4 +57,11 @@ class ProxyError(Exception):
 
 
 class Unreadable(Exception):
-    """An event of Google's that is not what it should be; the stream goes on without it (C15)."""
+    """An event of Google's that is not what it should be; the stream goes on without it.
+
+    `lost` says that it may have held a piece of the answer, which then cannot have a good end any more.
+    """
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost

@@ -11,8 +11,11 @@ from typing import Any, Literal, Protocol
 
 from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
+from gemini_proxy.gemini.answer import incomplete
+from gemini_proxy.gemini.chunk import Damaged
 from gemini_proxy.gemini.inline import MediaLimits
-from gemini_proxy.gemini.wire import GenerateContentResponse
+from gemini_proxy.gemini.usage import Usage, usage_in
+from gemini_proxy.gemini.wire import GenerateContentResponse, UsageMetadata
 from gemini_proxy.http import Answer, ClientRequest, retry_after
 from gemini_proxy.redact import redacted
 
@@ -30,8 +33,8 @@ class Renderer(Protocol):
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]: ...
 
-    def end(self) -> list[bytes]:
-        """What is left to say. Raises ProxyError where the answer turns out not to be one."""
+    def end(self, *, broken: bool = False) -> list[bytes]:
+        """What is left to say; `broken`: Google's body broke off. Raises ProxyError where this is not a whole answer."""
 
     def fail(self, error: ProxyError) -> list[bytes]:
         """The end of a stream that failed."""
@@ -131,18 +134,39 @@ class Exchange:
         self._dialect = dialect
         self._upstream = upstream
         self._feed: sse.Feed = sse.Decoder()
-        self._unreadable = 0
+        self._skipped = 0  # events
+        self._mended: dict[str, None] = {}
+        self._lost: dict[str, None] = {}
         self._ended = False
         self._said = False  # whether the client has heard anything of a stream
         self._failure: ProxyError | None = None
         self._last_words = 0  # frames that only say the failure
         self._broken: ProxyError | None = None
-        self.usage: Mapping[str, object] = {}
+        self._usage: UsageMetadata | None = None
+        self._reasons: dict[int, str] = {}
+        self.trace_id = ""  # Google's own name for the answer
 
     @property
     def warnings(self) -> list[str]:
-        unreadable = [f"{self._unreadable} unreadable events of Google's were skipped"] if self._unreadable else []
-        return [*self.ask.warnings, *self.ask.renderer.warnings, *unreadable]
+        own = [f"{self._skipped} unreadable events of Google's were skipped"] if self._skipped else []
+        if self._mended:
+            own.append(f"Google's answer was malformed and read as far as it goes: {', '.join(self._mended)}")
+        return [*self.ask.warnings, *self.ask.renderer.warnings, *own]
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of the answer as far as it has come; None while Google has not counted any."""
+        return usage_in(self._usage) if self._usage else None
+
+    @property
+    def finish_reasons(self) -> list[str]:
+        """Google's word for the end of each candidate that has one."""
+        return [reason for _, reason in sorted(self._reasons.items())]
+
+    @property
+    def failure(self) -> ProxyError | None:
+        """Why the client got an error, or the end of its stream was one."""
+        return self._failure
 
     @property
     def ended(self) -> bool:
@@ -151,7 +175,7 @@ class Exchange:
     @property
     def refusal(self) -> Answer | None:
         """The answer with the status of the failure, where a stream failed before the client heard anything of it:
-        many agents repeat a stream that begins well and holds an error, again and again (C230)."""
+        many agents repeat a stream that begins well and holds an error, again and again."""
         return self.refuse(self._failure) if self._failure is not None and not self._said else None
 
     def interrupt(self, error: ProxyError) -> None:
@@ -185,7 +209,7 @@ class Exchange:
         try:
             for event in self._feed.feed(body) + self._feed.flush():
                 self._read(event)
-            return Answer(200, b"".join(self.ask.renderer.end()), self._with_warnings(self.ask.renderer.headers()))
+            return Answer(200, b"".join(self._last_frames()), self._with_warnings(self.ask.renderer.headers()))
         except Exception as error:
             return self.refuse(_as_proxy_error(error))
 
@@ -193,6 +217,7 @@ class Exchange:
         return self._with_warnings(self.ask.renderer.headers())
 
     def refuse(self, error: ProxyError) -> Answer:
+        self._failure = error
         return self._dialect.refuse(error)
 
     def rejected(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -216,17 +241,33 @@ class Exchange:
     def _read(self, event: bytes) -> list[bytes]:
         try:
             chunk = self._upstream.decode(event)
-        except Unreadable:
-            self._unreadable += 1
+        except Unreadable as error:
+            if error.lost:
+                self._lost["an event"] = None
+            else:
+                self._skipped += 1
             return []
         if chunk is None:
             return []
-        self.usage = chunk.get("usageMetadata") or self.usage
+        if type(chunk) is Damaged:
+            self._mended |= dict.fromkeys(chunk.mended)
+            self._lost |= dict.fromkeys(chunk.lost)
+        self._usage = chunk.get("usageMetadata") or self._usage
+        self.trace_id = chunk.get("traceId") or chunk.get("responseId") or self.trace_id
+        for candidate in chunk.get("candidates") or ():
+            if reason := candidate.get("finishReason"):
+                self._reasons[candidate.get("index") or 0] = reason
         return self.ask.renderer.feed(chunk)
+
+    def _last_frames(self) -> list[bytes]:
+        """Raises ProxyError where the answer is not whole, whatever its last event says."""
+        if self._lost:
+            raise incomplete(f"A part of Google's answer is unreadable ({', '.join(self._lost)}).")
+        return self.ask.renderer.end(broken=self._broken is not None)
 
     def _end(self) -> list[bytes]:
         try:
-            frames = self.ask.renderer.end()
+            frames = self._last_frames()
         except Exception as error:
             return self._fail(self._broken or error)
         self._ended = True

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini.usage import Usage
 from tests.chop import cuts, every_cut
 from tests.exchanges import (
     STOP,
@@ -268,8 +270,64 @@ def test_a_bug_of_ours_is_an_error_to_the_client_c21(
 
 def test_skipped_events_are_a_warning() -> None:
     running = exchange(stream=True)
-    running.transform(sse_bytes([b"{broken", text("a"), STOP]))
+    running.transform(sse_bytes([b"ping", text("a"), STOP]))
     assert running.warnings == ["1 unreadable events of Google's were skipped"]
+
+
+def test_a_lost_event_is_told_at_the_end_and_what_follows_is_passed_on() -> None:
+    found = events(stream(sse_bytes([text("a"), b'{"response": {"candid', text("b"), STOP])))
+    assert said(found) == "ab"
+    assert [error["code"] for error in errors(found)] == ["upstream_incomplete"]
+    assert finishes(found) == []
+
+
+def test_what_was_mended_is_a_warning() -> None:
+    running = exchange(stream=True)
+    running.transform(sse_bytes([text("a", usage={"promptTokenCount": 5.5}), STOP]))
+    assert running.warnings == [
+        "Google's answer was malformed and read as far as it goes: usageMetadata.promptTokenCount"
+    ]
+
+
+USAGE = {"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 7, "cachedContentTokenCount": 4}
+
+
+def test_what_the_log_wants_to_know() -> None:
+    running = exchange(stream=True, n=2)
+    assert (running.usage, running.finish_reasons, running.trace_id, running.failure) == (None, [], "", None)
+    chunks = [text("a", usage=USAGE), text("b", index=1, finishReason="SAFETY"), candidate(finishReason="STOP")]
+    running.transform(sse_bytes(chunks))
+    running.transform(b"")
+    assert running.usage == Usage(input=10, output=12, thinking=7, cached=4, total=22)
+    assert (running.finish_reasons, running.trace_id, running.failure) == (["STOP", "SAFETY"], "t", None)
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_the_failure_that_the_client_heard_of(is_stream: bool) -> None:
+    running = exchange(stream=is_stream)
+    running.whole({"content-type": "text/event-stream"}, sse_bytes([text("half")]))
+    assert running.failure is not None
+    assert running.failure.code == "upstream_incomplete"
+    rejected = exchange(stream=is_stream)
+    rejected.rejected(429, {}, b"{}")
+    assert rejected.failure is not None
+    assert rejected.failure.status == 429
+
+
+def test_a_body_that_breaks_off_after_the_end_is_whole() -> None:
+    running = exchange(stream=True)
+    frames = running.transform(sse_bytes([text("a"), STOP]))
+    running.interrupt(ProxyError(502, "upstream_disconnected", "The connection broke."))
+    assert finishes(events(b"".join(frames + running.transform(b"")))) == ["stop"]
+
+
+def test_a_body_that_breaks_off_before_the_second_choice_is_not_whole() -> None:
+    running = exchange(stream=True, n=2)
+    frames = running.transform(sse_bytes([text("a"), STOP]))
+    running.interrupt(ProxyError(502, "upstream_disconnected", "The connection broke."))
+    found = events(b"".join(frames + running.transform(b"")))
+    assert [error["code"] for error in errors(found)] == ["upstream_disconnected"]
+    assert finishes(found) == []
 
 
 def test_a_stream_that_came_in_one_piece_is_still_a_stream() -> None:

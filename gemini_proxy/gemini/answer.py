@@ -1,10 +1,10 @@
 """Gemini's answer as events: chunks in, text, thoughts, calls and an end out, whatever dialect will say them.
 
 Google's habits are dealt with here, once: cumulative usage (the last one wins), STOP after a function call and often
-in a chunk of its own, reasons that Google adds over time, streams that stop without a reason (protocol 4, 8).
+in a chunk of its own, reasons that Google adds over time, streams that stop without a reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from gemini_proxy.gemini.events import Call, Code, End, Event, Link, Media, Reas
 from gemini_proxy.gemini.partial_calls import PartialCall
 from gemini_proxy.gemini.wire import AnswerPart, Candidate, FunctionCall, GenerateContentResponse, UsageMetadata
 
-# Protocol 8.4, mapping A.4. An open set: what is not here counts as a stop, and the native word is told beside it.
+# An open set: what is not here counts as a stop, and the native word is told beside it.
 ENDS: dict[str, Reason] = {
     "STOP": "stop",
     "FINISH_REASON_UNSPECIFIED": "stop",
@@ -44,14 +44,16 @@ BROKEN = {
     "MALFORMED_RESPONSE": "The model wrote an answer that could not be read.",
     "MISSING_THOUGHT_SIGNATURE": "A function call in the conversation lacks its thought signature.",
 }
+LONGEST = 1000  # characters of Google's own words in an error
 
 
-# What a candidate tells about its answer as a whole: the last one wins, but log probabilities come with each chunk.
 # Members of a part that say nothing by themselves: searches and the like, as Google's own tools tell them to its own
-# clients, come again as grounding (C155).
-SILENT = ("text", "thought", "thoughtSignature", "partMetadata", "toolCall", "toolResponse")
-LOGPROBS = "logprobsResult"
-EXTRAS = ("groundingMetadata", "citationMetadata", "urlContextMetadata", LOGPROBS)
+# clients, come again as grounding.
+WORDS = {"text", "thought", "thoughtSignature", "partMetadata"}
+SILENT = {*WORDS, "toolCall", "toolResponse"}
+LOGPROBS, CITATIONS = "logprobsResult", "citationMetadata"
+# What a candidate tells about its answer as a whole.
+EXTRAS = {"groundingMetadata", CITATIONS, "urlContextMetadata", LOGPROBS}
 
 
 @dataclass
@@ -64,13 +66,16 @@ class Turn:
     thought: bool = False
     called: bool = False
     open: PartialCall | None = None
+    part: int = -1  # the place of the last part among all parts, as they would be in an answer that is not streamed
+    kind: str = ""  # of that part
     extras: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
 class Reader:
-    """Reads the chunks of one answer; `ends` says how it ended, once, after the last."""
+    """Reads the chunks of one answer; `ends` says how it ended, once, after the last. `asked`: candidates."""
 
+    asked: int = 1
     usage: UsageMetadata | None = None
     model_version: str = ""
     trace_id: str = ""
@@ -78,6 +83,7 @@ class Reader:
     _turns: dict[int, Turn] = field(default_factory=dict)
     _block: str = ""
     _block_message: str = ""
+    _lost: str = ""
 
     def feed(self, chunk: GenerateContentResponse) -> Iterator[Event]:
         if usage := chunk.get("usageMetadata"):
@@ -92,41 +98,68 @@ class Reader:
         for candidate in chunk.get("candidates") or ():
             yield from self._candidate(candidate)
 
-    def ends(self) -> list[End]:
-        """How each candidate ended. Raises ProxyError where the answer is not one: nothing came, or it broke off."""
+    def ends(self, *, broken: bool = False) -> list[End]:
+        """How each candidate ended; `broken`: what Google sent broke off. Raises ProxyError where the answer is not a
+        whole one, or none at all."""
+        if self._lost:
+            raise incomplete(self._lost)
         if not self._turns:
-            return [self._blocked()]
-        return [self._end(index, turn) for index, turn in sorted(self._turns.items())]
+            raise self._empty()
+        ends = [self._end(index, turn) for index, turn in sorted(self._turns.items())]
+        if not any(turn.spoke or turn.thought or turn.called for turn in self._turns.values()):
+            self._refuse_if_blocked(ends)
+        if len(ends) < self.asked:
+            if broken:
+                raise incomplete()
+            self._warn(f"Google sent {len(ends)} of {self.asked} choices")
+        return ends
 
     def _candidate(self, candidate: Candidate) -> Iterator[Event]:
         index = candidate.get("index") or 0
         turn = self._turns.setdefault(index, Turn())
         turn.reason = candidate.get("finishReason") or turn.reason
         turn.message = candidate.get("finishMessage") or turn.message
-        for name in EXTRAS:
-            if isinstance(extra := candidate.get(name), dict):
-                turn.extras[name] = _joined(turn.extras.get(name, {}), extra) if name == LOGPROBS else extra
+        for name, extra in candidate.items():
+            if name in EXTRAS and isinstance(extra, dict):
+                _keep(turn.extras, name, extra)
+        goes_on = True
         for part in (candidate.get("content") or {}).get("parts") or ():
-            yield from self._part(index, turn, part)
+            # The first part of a chunk goes on with the last one of the chunk before, if both are words of one kind.
+            kind = "" if "text" not in part else "thought" if part.get("thought") is True else "text"
+            if not (goes_on and kind and kind == turn.kind):
+                turn.part += 1
+            turn.kind, goes_on = kind, False
+            if len(part) == 1 and (words := part.get("text")):  # as nearly all are
+                turn.spoke = True
+                yield Text(index, words, turn.part)
+            else:
+                yield from self._part(index, turn, part)
 
     def _part(self, index: int, turn: Turn, part: AnswerPart) -> Iterator[Event]:
         signature = part.get("thoughtSignature") or ""
         if (call := part.get("functionCall")) is not None:
             yield from self._call(index, turn, call, signature)
-            return
-        thought = part.get("thought") is True
-        if text := part.get("text"):
-            yield self._words(index, turn, text, thought)
-        elif other := self._other(index, part):
+        elif part.get("thought") is True:
+            # A draft of an image is a thought as well, and not part of the answer. What signs a thought goes nowhere:
+            # thoughts are not sent back to Google.
+            turn.thought = True
+            if text := part.get("text"):
+                yield Thought(index, text)
+        elif text := part.get("text"):
+            turn.spoke = True
+            yield Text(index, text, turn.part)
+            if signature:
+                yield Signature(index, signature)
+        elif other := self._other(index, part, signature):
             turn.spoke = True
             yield other
-        if signature and not thought:  # thoughts never go back to Google (C111), so neither does what signs them
-            yield Signature(index, signature)
+        elif signature and part.keys() <= WORDS:
+            yield Signature(index, signature, alone=True)
 
     def _call(self, index: int, turn: Turn, call: FunctionCall, signature: str) -> Iterator[Event]:
-        if turn.open or call.get("willContinue"):
+        if turn.open or call.get("willContinue") or call.get("partialArgs") is not None:
             turn.open = turn.open or PartialCall()
-            turn.open.add(call, signature)
+            self._lost = turn.open.add(call, signature) or self._lost
             if call.get("willContinue"):
                 return
             whole, turn.open = turn.open, None
@@ -134,19 +167,14 @@ class Reader:
         if name := call.get("name"):
             turn.called = True
             yield Call(index, name, call.get("args") or {}, call.get("id") or "", signature)
+        elif any(call.values()):
+            self._lost = "Google sent a function call without a name."
         else:
-            self._warn("a function call without a name was skipped")
+            self._warn("an empty function call was skipped")
 
-    def _words(self, index: int, turn: Turn, text: str, thought: bool) -> Event:
-        if thought:
-            turn.thought = True
-            return Thought(index, text)
-        turn.spoke = True
-        return Text(index, text)
-
-    def _other(self, index: int, part: AnswerPart) -> Event | None:
+    def _other(self, index: int, part: AnswerPart, signature: str) -> Event | None:
         if blob := part.get("inlineData"):
-            return Media(index, blob.get("mimeType") or "application/octet-stream", blob.get("data") or "")
+            return Media(index, blob.get("mimeType") or "application/octet-stream", blob.get("data") or "", signature)
         if file := part.get("fileData"):
             return Link(index, file.get("mimeType") or "", file.get("fileUri") or "")
         if code := part.get("executableCode"):
@@ -163,25 +191,33 @@ class Reader:
         if warning not in self.warnings:
             self.warnings.append(warning)
 
-    def _blocked(self) -> End:
-        if not self._block:
-            raise ProxyError(502, "upstream_empty_response", "Google sent an empty answer. Try again.", retry=True)
-        return End(0, "blocked", "", self._block_message or f"Google refused the prompt ({self._block}).")
+    def _empty(self) -> ProxyError:
+        if self._block:
+            return blocked("Google refused the prompt", self._block, self._block_message)
+        return ProxyError(502, "upstream_empty_response", "Google sent an empty answer. Try again.", retry=True)
+
+    def _refuse_if_blocked(self, ends: Iterable[End]) -> None:
+        """Raises ProxyError where Google said nothing but why: most programs show the reason of an error, and an
+        answer with a reason in place of words as a blank."""
+        if all(end.reason == "blocked" for end in ends):
+            first = next(iter(ends))
+            raise blocked("Google refused to answer", first.native, first.message)
 
     def _end(self, index: int, turn: Turn) -> End:
+        if self._block and not turn.reason:  # what it had begun to answer
+            return End(index, "blocked", self._block, self._block_message, turn.extras)
         if not turn.reason or (turn.open and ENDS.get(turn.reason, "stop") == "stop"):
-            text = "Google's answer ended before it was complete. What came so far is not the whole answer; try again."
-            raise ProxyError(502, "upstream_incomplete", text, retry=True)
+            raise incomplete()
         if turn.reason in BROKEN and not turn.called:
-            text = " ".join(filter(None, (BROKEN[turn.reason], turn.message, "Try again.")))
+            text = " ".join(filter(None, (BROKEN[turn.reason], turn.message[:LONGEST], "Try again.")))
             raise ProxyError(502, turn.reason.lower(), text, retry=True)
         self._remark(turn)
         return End(index, self._reason(turn), turn.reason, turn.message, turn.extras)
 
     def _reason(self, turn: Turn) -> Reason:
         reason = ENDS.get(turn.reason, "stop")
-        # A call ends with STOP, often in a later chunk (C32, C33); it is whole even at MAX_TOKENS (C34). Where the
-        # answer was blocked, the client decides what a call in it is worth (C35).
+        # A call ends with STOP, often in a later chunk; it is whole even at MAX_TOKENS. Where the answer was blocked,
+        # the client decides what a call in it is worth.
         return "calls" if turn.called and reason != "blocked" else reason
 
     def _remark(self, turn: Turn) -> None:
@@ -197,6 +233,25 @@ class Reader:
             self._warn("the model only thought and said nothing")
 
 
-def _joined(before: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    lists = {name: before.get(name, []) + value for name, value in more.items() if isinstance(value, list)}
-    return {**before, **lists}
+def incomplete(why: str = "Google's answer ended before it was complete.") -> ProxyError:
+    text = f"{why} What came so far is not the whole answer; try again."
+    return ProxyError(502, "upstream_incomplete", text, retry=True)
+
+
+def blocked(what: str, reason: str, message: str) -> ProxyError:
+    advice = "Change what you ask: the same again would most likely be refused, too."
+    text = " ".join(filter(None, (f"{what} ({reason[:LONGEST]}).", message[:LONGEST], advice)))
+    return ProxyError(400, "content_filter", text, retry=False)
+
+
+def _keep(extras: dict[str, dict[str, Any]], name: str, extra: dict[str, Any]) -> None:
+    """The last one wins, but log probabilities come with each chunk, and citations where a citation is."""
+    before = extras.setdefault(name, {})
+    if name not in (LOGPROBS, CITATIONS):
+        extras[name] = extra
+        return
+    for member, value in extra.items():
+        if isinstance(value, list):
+            known = before.setdefault(member, [])
+            told_again = name == CITATIONS and value[: len(known)] == known
+            known += value[len(known) :] if told_again else value

@@ -6,13 +6,16 @@ from typing import Any, Literal
 Reason = Literal["stop", "length", "blocked", "calls"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for each piece of a stream: a frozen one takes three times as long to make
 class Text:
+    """`part` is the part of Gemini's content that it belongs to: citations count their places from its start."""
+
     index: int
     text: str
+    part: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Thought:
     index: int
     text: str
@@ -31,19 +34,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The thought signature of what was said last; it often comes in a part of its own (C59, C96)."""
+    """The thought signature of the text that was said last, or `alone`, in a part that says nothing else."""
 
     index: int
     signature: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image or sound, base64 as Google sends it."""
+    """An image or sound, base64 as Google sends it. `signature` may be empty."""
 
     index: int
     mime_type: str
     data: str
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ Event = Text | Thought | Call | Signature | Media | Link | Code
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How one candidate ended. `native` is Google's word, "" where only the prompt was judged."""
+    """How one candidate ended. `native` is Google's word."""
 
     index: int
     reason: Reason

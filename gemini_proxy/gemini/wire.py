@@ -1,12 +1,12 @@
 """Gemini's own words: the bodies of generateContent, as both the Code Assist and the public API know them.
 
 Typed dicts show the wire and keep members that are not named here. Answers are read leniently: every member may be
-absent or null, enumerations are strings because Google adds words (protocol 8).
+absent or null, enumerations are strings because Google adds words. What is of a wrong kind all the same is for `chunk`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 _lenient = with_config(ConfigDict(extra="allow"))
@@ -116,7 +116,7 @@ class AnswerContent(TypedDict, total=False):
 
 @_lenient
 class Candidate(TypedDict, total=False):
-    index: int | None
+    index: Annotated[int, Field(ge=0, lt=8)] | None  # Google makes 8 at most
     content: AnswerContent | None
     finishReason: str | None
     finishMessage: str | None
@@ -126,14 +126,17 @@ class Candidate(TypedDict, total=False):
     logprobsResult: Any
 
 
+Count = Annotated[int, Field(ge=0)] | None
+
+
 @_lenient
 class UsageMetadata(TypedDict, total=False):
-    promptTokenCount: int | None
-    candidatesTokenCount: int | None
-    thoughtsTokenCount: int | None
-    toolUsePromptTokenCount: int | None
-    cachedContentTokenCount: int | None
-    totalTokenCount: int | None
+    promptTokenCount: Count
+    candidatesTokenCount: Count
+    thoughtsTokenCount: Count
+    toolUsePromptTokenCount: Count
+    cachedContentTokenCount: Count
+    totalTokenCount: Count
     promptTokensDetails: Any
     candidatesTokensDetails: Any
 

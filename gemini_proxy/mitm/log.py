@@ -10,6 +10,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from gemini_proxy.gemini.usage import Usage
 from gemini_proxy.mitm import flows
 from gemini_proxy.mitm.visits import Call, Visit
 
@@ -52,9 +53,13 @@ def _call(call: Call) -> dict[str, Any]:
     return {**record, **usage_record(usage)}
 
 
-def usage_record(usage: Mapping[str, object]) -> dict[str, Any]:
-    tokens = {"input_tokens": usage.get("promptTokenCount"), "output_tokens": usage.get("candidatesTokenCount")}
-    return {name: count for name, count in tokens.items() if isinstance(count, int)}
+def usage_record(usage: Usage | None) -> dict[str, Any]:
+    """The tokens as the client is told them."""
+    if usage is None:
+        return {}
+    beside = {"reasoning_tokens": usage.thinking, "cached_tokens": usage.cached}
+    told = {name: count for name, count in beside.items() if count}
+    return {"input_tokens": usage.input, "output_tokens": usage.output, **told}
 
 
 def _reason(flow: http.HTTPFlow, visit: Visit | None) -> dict[str, str]:

@@ -1,32 +1,43 @@
-"""Google's sources as OpenAI's `url_citation` annotations (conformance L, protocol 8.6)."""
+"""Google's sources as OpenAI's `url_citation` annotations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Annotation = dict[str, Any]
 
 
-def annotations_from(plain: int, text: list[str], extras: dict[str, dict[str, Any]]) -> list[Annotation]:
-    """The citations of an answer, each with its `index`, in one list for one delta (C242). The answer is so many
-    characters of ASCII, and then the text."""
+def annotations_from(
+    plain: int, text: list[str], parts: Mapping[int, int], extras: dict[str, dict[str, Any]]
+) -> list[Annotation]:
+    """The citations of an answer, each with its `index`, in one list for one delta.
+
+    The answer is so many characters of ASCII, and then the text. `parts` says where Gemini's parts begin in it, in bytes.
+    """
     if not ("groundingMetadata" in extras or "citationMetadata" in extras):
         return []
-    places = Places(plain, "".join(text))
+    places = Places(plain, "".join(text), parts)
     grounding = extras.get("groundingMetadata", {})
     citations = [*_grounded(grounding, places), *_cited(extras.get("citationMetadata", {}), places)]
     return [{"index": i, "type": "url_citation", "url_citation": citation} for i, citation in enumerate(citations)]
 
 
 class Places:
-    """Google counts UTF-8 bytes, clients count characters (C241)."""
+    """Google counts UTF-8 bytes, from the start of a part; clients count characters of the whole text."""
 
-    def __init__(self, plain: int, text: str) -> None:
+    def __init__(self, plain: int, text: str, parts: Mapping[int, int]) -> None:
         self._plain = plain
         self._bytes = text.encode()
+        self._parts = parts
 
-    def character(self, byte: object) -> int:
-        """The character at a byte offset, held inside the text."""
-        offset = byte if isinstance(byte, int) and byte > 0 else 0
+    def of(self, segment: dict[str, Any]) -> tuple[int, int]:
+        """The characters where a segment begins and ends, held inside the text."""
+        place = segment.get("partIndex")
+        start = self._parts.get(place, 0) if isinstance(place, int) else 0  # a part that is no text says nothing of it
+        first, last = (self._character(start, segment.get(name)) for name in ("startIndex", "endIndex"))
+        return first, max(first, last)
+
+    def _character(self, start: int, byte: object) -> int:
+        offset = start + (byte if isinstance(byte, int) and byte > 0 else 0)
         if offset <= self._plain:
             return offset
         return self._plain + len(self._bytes[: offset - self._plain].decode(errors="ignore"))
@@ -44,7 +55,8 @@ def _grounded(grounding: dict[str, Any], places: Places) -> Iterator[Annotation]
 
 
 def _cited(citation: dict[str, Any], places: Places) -> Iterator[Annotation]:
-    for source in _dicts(citation.get("citations")):
+    """The public API and Vertex AI have two names for one list."""
+    for source in _dicts(citation.get("citationSources")) + _dicts(citation.get("citations")):
         if isinstance(source.get("uri"), str):
             yield _citation(source, source, places)
 
@@ -52,12 +64,12 @@ def _cited(citation: dict[str, Any], places: Places) -> Iterator[Annotation]:
 def _citation(source: dict[str, Any], segment: dict[str, Any], places: Places) -> Annotation:
     title = source.get("title")
     title = title if isinstance(title, str) else ""
-    start, end = places.character(segment.get("startIndex")), places.character(segment.get("endIndex"))
+    start, end = places.of(segment)
     return {"url": source["uri"], "title": title, "start_index": start, "end_index": end}
 
 
 def _source(chunk: dict[str, Any]) -> dict[str, Any] | None:
-    """The page behind a chunk; some chunks name none (C243)."""
+    """The page behind a chunk; some chunks name none."""
     for kind in ("web", "retrievedContext", "maps"):
         source = chunk.get(kind)
         if isinstance(source, dict) and isinstance(source.get("uri"), str):

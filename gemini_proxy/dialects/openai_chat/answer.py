@@ -1,4 +1,4 @@
-"""Gemini's answer in OpenAI's words: chunks of a stream, or one chat completion (mapping B.4).
+"""Gemini's answer in OpenAI's words: chunks of a stream, or one chat completion.
 
 Both are made of the same deltas: a stream sends each, a whole answer puts them together, so the two cannot drift.
 """
@@ -25,13 +25,13 @@ from gemini_proxy.gemini.wire import GenerateContentResponse
 STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
-    "x-accel-buffering": "no",  # a reverse proxy such as nginx would hold the stream back (C24)
+    "x-accel-buffering": "no",  # a reverse proxy such as nginx would hold the stream back
 }
 
 
 @dataclass(frozen=True)
 class Head:
-    """What every chunk of an answer repeats (C52). `model` is what the client called it."""
+    """What every chunk of an answer repeats. `model` is what the client called it."""
 
     id: str
     created: int
@@ -61,18 +61,18 @@ class Telling:
     def warnings(self) -> list[str]:
         return [*self.reader.warnings, *self.deltas.warnings]
 
-    def ends(self) -> list[End]:
-        ends = self.reader.ends()
+    def ends(self, broken: bool) -> list[End]:
+        ends = self.reader.ends(broken=broken)
         for end in ends:
             if self.check and end.reason == "stop" and (complaint := self.check(self.deltas.text(end.index))):
                 self.deltas.warnings.append(f"the answer is not what response_format asks for: {complaint}")
-            if self.must_call and end.reason == "stop" and not self.deltas.has_called(end.index):  # C161
+            if self.must_call and end.reason == "stop" and not self.deltas.has_called(end.index):
                 self.deltas.warnings.append("tool_choice_not_honoured: the model answered without the tool call")
         return ends
 
     def ending(self, end: End) -> dict[str, Any]:
         """How a choice ended, in OpenAI's word and in Google's."""
-        more = {"native_finish_message": end.message} if end.message and end.native else {}  # C39
+        more = {"native_finish_message": end.message} if end.message else {}
         return {"finish_reason": self.deltas.finish(end.reason), "native_finish_reason": end.native or None, **more}
 
 
@@ -83,7 +83,7 @@ class StreamRenderer:
         head = telling.head
         self._common = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
         self._head = b""
-        self._tail = (b',"usage":null' if telling.include_usage else b"") + b"}\n\n"  # C68, C69
+        self._tail = (b',"usage":null' if telling.include_usage else b"") + b"}\n\n"
         self._telling = telling
         self._opened: set[int] = set()
 
@@ -101,9 +101,9 @@ class StreamRenderer:
                 frames += self._say(event.index, delta)
         return frames
 
-    def end(self) -> list[bytes]:
+    def end(self, *, broken: bool = False) -> list[bytes]:
         frames: list[bytes] = []
-        for end in self._telling.ends():
+        for end in self._telling.ends(broken):
             frames += self._say(end.index, self._telling.deltas.closing(end))
             frames.append(self._last(end))  # on its own, after the last tool call: SDK helpers lose that one otherwise
         usage = self._telling.reader.usage
@@ -115,14 +115,14 @@ class StreamRenderer:
         return [sse.encode(error_object(error)), sse.DONE]
 
     def _say(self, index: int, delta: Delta) -> list[bytes]:
-        frames = []
-        if index not in self._opened:  # the role once a choice, never again (C51)
-            self._opened.add(index)
-            frames.append(self._frame(index, b'{"role":"assistant","content":""}'))
-        return [*frames, self._frame(index, to_json(delta, inf_nan_mode="null"))] if delta else frames
+        said = [self._frame(index, to_json(delta, inf_nan_mode="null"))] if delta else []
+        if index in self._opened:
+            return said
+        self._opened.add(index)
+        return [self._frame(index, b'{"role":"assistant","content":""}'), *said]  # the role once a choice, never again
 
     def _start(self) -> bytes:
-        """What all frames begin with, settled with the first one: then Google has said which model it is (C52)."""
+        """What all frames begin with, settled with the first one: then Google has said which model it is."""
         if not self._head:
             version = self._telling.reader.model_version
             common = {**self._common, "system_fingerprint": version} if version else self._common
@@ -165,12 +165,12 @@ class WholeRenderer:
             self._message(event.index).add(self._telling.deltas.of(event))
         return []
 
-    def end(self) -> list[bytes]:
-        ends = self._telling.ends()
+    def end(self, *, broken: bool = False) -> list[bytes]:
+        ends = self._telling.ends(broken)
         self._natives = [end.native for end in ends if end.native]
         head, usage = self._telling.head, self._telling.reader.usage
         if usage is None:
-            self._telling.reader.warnings.append("Google told no usage")  # C75: some clients crash without the member
+            self._telling.reader.warnings.append("Google told no usage")  # some clients crash without the member
         completion: dict[str, Any] = {
             "id": head.id,
             "object": "chat.completion",
@@ -224,7 +224,7 @@ class Message:
         if self._audio:
             self._rest["audio"] = {**self._audio[0], "data": _joined([piece["data"] for piece in self._audio])}
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
-        silent = {"refusal", "tool_calls", "function_call", "audio"} & {*texts, *self._lists, *self._rest}
+        silent = {"tool_calls", "function_call", "audio"} & {*texts, *self._lists, *self._rest}
         content = texts.pop("content", None if silent else "")
         return {"role": "assistant", "content": content, "refusal": None, **texts, **self._lists, **self._rest}
 

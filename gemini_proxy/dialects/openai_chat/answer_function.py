@@ -30,11 +30,11 @@ class AnswerFunctionReader(Reader):
             if candidate and candidate.get("finishReason"):
                 yield from self._let_go(candidate.get("index") or 0, Text)
 
-    def ends(self) -> list[End]:
+    def ends(self, *, broken: bool = False) -> list[End]:
         only_answered = self._answered - self._called
         return [
             replace(end, reason="stop") if end.reason == "calls" and end.index in only_answered else end
-            for end in super().ends()
+            for end in super().ends(broken=broken)
         ]
 
     def _told(self, event: Event) -> Iterator[Event]:

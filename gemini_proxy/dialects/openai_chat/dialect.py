@@ -17,7 +17,7 @@ from gemini_proxy.dialects.openai_chat.answer_function import AnswerFunctionRead
 from gemini_proxy.dialects.openai_chat.deltas import Voice
 from gemini_proxy.dialects.openai_chat.model_names import model_name_from
 from gemini_proxy.dialects.openai_chat.request import Translation, translated
-from gemini_proxy.dialects.openai_chat.signed import Transcript, call_ids
+from gemini_proxy.dialects.openai_chat.signed import Transcript, call_ids, image_ids
 from gemini_proxy.dialects.openai_errors import refusal, refuse_unmet
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
@@ -131,21 +131,21 @@ class OpenAIChat:
         )
         head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), chat.model)
         include_usage = chat.stream_options is not None and chat.stream_options.include_usage is True
-        reader = reader_for(translation)
+        reader = reader_for(translation, chat.n or 1)
         return Telling(head, voice, check, translation.must_call, include_usage, reader)
 
     def _remember(self, family_name: str, name: str, signature: str) -> None:
         self._memory.remember(name, signature, family_name)
 
     def _remembered(self, chat: wire.ChatRequest, said: Transcript) -> Mapping[str, Remembered]:
-        names = [*call_ids(chat.messages), *said.ids.values()]
+        names = [*call_ids(chat.messages), *said.ids.values(), *image_ids(chat.messages)]
         return self._memory.recall(names) if names else {}
 
 
-def reader_for(translation: Translation) -> Reader:
+def reader_for(translation: Translation, asked: int) -> Reader:
     if not translation.answer:
-        return Reader()
-    return AnswerFunctionReader(is_answer=lambda wire: translation.names.to_client(wire) == translation.answer)
+        return Reader(asked)
+    return AnswerFunctionReader(asked, is_answer=lambda wire: translation.names.to_client(wire) == translation.answer)
 
 
 def check_from(form: wire.ResponseFormat | None) -> Callable[[str], str] | None:

@@ -1,4 +1,4 @@
-"""Gemini's logprobsResult as OpenAI's log probabilities (C194)."""
+"""Gemini's logprobsResult as OpenAI's log probabilities."""
 
 import math
 from typing import Any
@@ -21,7 +21,7 @@ def _token(item: dict[str, Any]) -> dict[str, Any]:
     text = item.get("token")
     text = text if isinstance(text, str) else ""
     value = item.get("logProbability")
-    known = isinstance(value, int | float) and math.isfinite(value)
+    known = type(value) is int or (isinstance(value, float) and math.isfinite(value))
     return {"token": text, "logprob": value if known else NEVER, "bytes": list(text.encode())}
 
 

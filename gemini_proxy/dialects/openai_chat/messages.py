@@ -5,7 +5,7 @@ from typing import Any
 
 from gemini_proxy.dialects.openai_chat import media
 from gemini_proxy.dialects.openai_chat.results import Key, answered, as_object, bare, response_parts, unique_ids
-from gemini_proxy.dialects.openai_chat.signed import Signatures
+from gemini_proxy.dialects.openai_chat.signed import Signatures, drawn_images
 from gemini_proxy.dialects.openai_chat.wire import (
     ChatRequest,
     ContentPart,
@@ -92,22 +92,43 @@ class Conversation:
             return [{"text": "[system]\n"}, *parts]
         if message.role == "assistant":
             parts = [] if message.google.get("thought") is True else self._signed(parts, message, place)
-            self._remark_echoes(message, place)
+            parts += self._drawn(message, place)
         calls = enumerate(message.placed_calls)
         return [*parts, *(self._call_part(c, (place, i), f"messages[{place}].{where}") for i, (c, where) in calls)]
 
     def _signed(self, parts: list[Part], message: Message, place: int) -> list[Part]:
-        """With the signature of a text, which goes on the last part."""
-        if parts and "text" in parts[-1] and (signature := self.signatures.of_text(message, place)):
-            return [*parts[:-1], {**parts[-1], "thoughtSignature": signature}]
-        return parts
+        """With the signatures of images, and that of the text, which goes on its last part."""
+        signed = [self._signed_image(part) for part in parts]
+        if signed and "text" in signed[-1] and (signature := self.signatures.of_text(message, place)):
+            return [*signed[:-1], {**signed[-1], "thoughtSignature": signature}]
+        return signed
 
-    def _remark_echoes(self, message: Message, place: int) -> None:
-        extra = message.model_extra or {}
-        for name in ("audio", "images"):
-            if extra.get(name):
-                fact = f"messages[{place}].{name} cannot go back: what the model drew or spoke is not kept"
-                self.unsupported.append(Unmet(f"messages[{place}].{name}", fact, "it was not sent"))
+    def _signed_image(self, part: Part) -> Part:
+        blob = part.get("inlineData")
+        return self._with_signature_of(f"data:{blob['mimeType']};base64,{blob['data']}", part) if blob else part
+
+    def _with_signature_of(self, url: str, part: Part) -> Part:
+        signature = self.signatures.of_image(url)
+        return {**part, "thoughtSignature": signature} if signature else part
+
+    def _drawn(self, message: Message, place: int) -> list[Part]:
+        """The images that the model drew and the client sends back, so that it can go on drawing. Models that sign them
+        refuse one without its signature."""
+        parts: list[Part] = []
+        for i, url in enumerate(drawn_images(message)):
+            param = f"messages[{place}].images[{i}]"
+            if not url or (self.family.signed_calls and not self.signatures.of_image(url)):
+                why = "Google's signature of it is not known any more" if url else "it has no image_url"
+                self.unsupported.append(Unmet(param, f"{param} cannot go back: {why}", "it was not sent"))
+            else:
+                found = media.media_part({"type": "image_url", "image_url": {"url": url}}, param)
+                part = self._placeholder(found) if isinstance(found, media.RemoteUrl) else found
+                parts.append(self._with_signature_of(url, part))
+        if (message.model_extra or {}).get("audio"):
+            param = f"messages[{place}].audio"
+            fact = f"{param} cannot go back: what the model spoke is not kept"
+            self.unsupported.append(Unmet(param, fact, "it was not sent"))
+        return parts
 
     def _parts(self, message: Message, place: int) -> list[Part]:
         if isinstance(message.content, str):

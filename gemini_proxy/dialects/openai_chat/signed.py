@@ -1,4 +1,4 @@
-"""Thought signatures on their way back: each to the part it came with, wherever the client kept it (conformance G)."""
+"""Thought signatures on their way back: each to the part it came with, wherever the client kept it."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,11 +13,12 @@ SPELLINGS = ("thought_signature", "thoughtSignature")
 
 
 class Transcript:
-    """Hashes of what was said. A text has no id, so its own words and what stood before it name it (C135)."""
+    """Hashes of what was said. A text has no id, so its own words and what stood before it name it."""
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._before = b""
         self._words = hashlib.sha256()
+        self.size = 0  # bytes of the text of the model to come
         self.ids: dict[int, str] = {}  # of the texts of the model: place of the message -> id
         for place, message in enumerate(messages):
             text = message.text
@@ -31,7 +32,9 @@ class Transcript:
         return _text_id(self._before, self._words.digest())
 
     def add(self, text: str) -> None:
-        self._words.update(text.encode())
+        words = text.encode()
+        self._words.update(words)
+        self.size += len(words)
 
     def answer(self) -> "Transcript":
         """The same conversation, with a text of the model to come."""
@@ -50,17 +53,21 @@ class Signatures:
     warnings: list[str] = field(default_factory=list)
 
     def of(self, call: ToolCall) -> str:
-        """The signature that Google gave with this call, "" where it is not known (C129 to C131, C136)."""
+        """The signature that Google gave with this call, "" where it is not known."""
         extra = {**(call.function.model_extra or {}), **(call.model_extra or {})}
         return self._chosen(_told(extra) or (from_foreign_id(call.id) if call.id else None), call.id or "")
 
     def of_text(self, message: Message, place: int) -> str:
-        """The same for what the model said in words (C135)."""
+        """The same for what the model said in words."""
         return self._chosen(_told(message.model_extra or {}), self.texts.get(place, ""))
+
+    def of_image(self, url: str) -> str:
+        """The same for an image that the model drew."""
+        return self._chosen(None, image_id(url))
 
     def complete(self, turns: list[Content]) -> None:
         """Google wants the first call of each step of the current turn signed; where the signature is lost, its
-        documented stand-in is sent (C132, C133, protocol 8.3)."""
+        documented stand-in is sent."""
         for turn in turns[_current_turn(turns) :]:
             first = next((part for part in turn["parts"] if "functionCall" in part), None)
             if turn["role"] == "model" and first is not None and "thoughtSignature" not in first:
@@ -68,7 +75,7 @@ class Signatures:
                 self.warnings.append("a thought signature is not known any more; Google's stand-in was sent")
 
     def _chosen(self, told: str | None, name: str) -> str:
-        """What the client tells goes first, unless it is known to come from another family of models (C136)."""
+        """What the client tells goes first, unless it is known to come from another family of models."""
         known = self.remembered.get(name)
         foreign = known is not None and known.family != self.family
         if told and valid(told) and not (known and foreign and told == known.signature):
@@ -78,6 +85,35 @@ class Signatures:
 
 def call_ids(messages: list[Message]) -> list[str]:
     return [call.id for message in messages for call in message.tool_calls or [] if call.id]
+
+
+def image_id(url: str) -> str:
+    """The name of an image that the model drew, from the data URI that the client got: a sample of megabytes tells as
+    much as all of them."""
+    sample = f"{len(url)}:{url[:: len(url) // 1000 + 1]}{url[-64:]}"
+    return f"image_{hashlib.sha256(sample.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def image_ids(messages: list[Message]) -> list[str]:
+    return [image_id(url) for message in messages if message.role == "assistant" for url in _all_images(message) if url]
+
+
+def drawn_images(message: Message) -> list[str]:
+    """The addresses in `images`, where the model's images were when the client got them; "" for what is none."""
+    found = (message.model_extra or {}).get("images") or []
+    return [_url_in(image) for image in found] if isinstance(found, list) else [""]
+
+
+def _all_images(message: Message) -> list[str]:
+    """Also those that the client has put among the parts of the content."""
+    parts = message.content if isinstance(message.content, list) else []
+    return [*drawn_images(message), *(_url_in(part.members) for part in parts)]
+
+
+def _url_in(part: Any) -> str:
+    image = part.get("image_url") if isinstance(part, dict) else None
+    url = image.get("url") if isinstance(image, dict) else image
+    return url if isinstance(url, str) else ""
 
 
 def _current_turn(turns: list[Content]) -> int:

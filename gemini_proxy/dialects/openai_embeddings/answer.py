@@ -41,17 +41,21 @@ class EmbeddingsRenderer:
         try:
             answer = RESPONSE.validate_python(chunk)
         except ValidationError as error:
-            raise ProxyError(502, "upstream_invalid", "Google's answer holds no embeddings.", retry=True) from error
+            raise ProxyError(
+                502, "upstream_invalid", "Google's answer holds no usable embeddings.", retry=True
+            ) from error
         self._vectors += [self._packed(found["values"]) for found in answer.get("embeddings", [])]
         counted = (answer.get("usageMetadata") or {}).get("promptTokenCount")
         self._tokens = self._tokens + counted if isinstance(counted, int) and self._tokens is not None else None
         return []
 
-    def end(self) -> list[bytes]:
+    def end(self, *, broken: bool = False) -> list[bytes]:
         asked = len(self._form.texts)
         if len(self._vectors) != asked:
             text = f"Google embedded {len(self._vectors)} of {asked} texts."
             raise ProxyError(502, "upstream_incomplete", text, retry=True)
+        if len({len(vector) for vector in self._vectors}) > 1:  # no database takes such, and finds out later
+            raise ProxyError(502, "upstream_invalid", "Google's vectors have different lengths.", retry=True)
         tokens = self._tokens
         if tokens is None:
             tokens = _estimate(self._form.texts)

@@ -22,9 +22,9 @@ def wrap(ask: Ask, project: str, session: str) -> bytes:
 
 
 def unwrap(event: bytes) -> GenerateContentResponse | None:
-    """The answer in an event; None where it holds none (C14). Bare answers pass too (C13).
+    """The answer in an event; None where it holds none. Bare answers pass too.
 
-    Raises ProxyError for an error that Google sends in mid-stream (C229), Unreadable for what is no answer at all.
+    Raises ProxyError for an error that Google sends in mid-stream, Unreadable for what is no answer at all.
     """
     document = chunk.document_in(event)
     if document is None:
@@ -36,4 +36,4 @@ def unwrap(event: bytes) -> GenerateContentResponse | None:
         return None
     if isinstance(answer, dict) and isinstance(trace := document.get("traceId"), str):
         answer["traceId"] = trace  # Google's name for this answer in its own logs: of use in a report to Google
-    return chunk.response_from(answer)
+    return chunk.response_from(answer, document)

@@ -7,10 +7,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from gemini_proxy.errors import ProxyError
+from gemini_proxy.errors import ProxyError, Unreadable
 from gemini_proxy.exchange import HttpRequest
+from gemini_proxy.gemini.chunk import document_in
 from gemini_proxy.gemini.models import MODELS, Model
 from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
 
@@ -25,22 +34,38 @@ USES = {"generateContent", "embedContent"}
 Send = Callable[[HttpRequest], Awaitable[tuple[int, bytes]]]
 
 
+def _unless_wrong(default: Any) -> WrapValidator:
+    """A member of a wrong kind costs that member, never the list."""
+
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            return default
+
+    return WrapValidator(read)
+
+
 class Listed(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     name: str
-    input_tokens: int = Field(1_048_576, alias="inputTokenLimit")
-    output_tokens: int = Field(65_536, alias="outputTokenLimit")
-    methods: set[str] = Field(set(), alias="supportedGenerationMethods")
+    input_tokens: Annotated[int, _unless_wrong(1_048_576)] = Field(1_048_576, alias="inputTokenLimit")
+    output_tokens: Annotated[int, _unless_wrong(65_536)] = Field(65_536, alias="outputTokenLimit")
+    methods: Annotated[set[str], _unless_wrong(set())] = Field(set(), alias="supportedGenerationMethods")
 
 
-def _objects(value: Any) -> Any:
-    return [item for item in value if isinstance(item, dict) and item.get("name")] if isinstance(value, list) else []
+def _named(value: Any) -> Any:
+    """The models that have a name."""
+    models = value if isinstance(value, list) else []
+    return [
+        model for model in models if isinstance(model, dict) and isinstance(model.get("name"), str) and model["name"]
+    ]
 
 
 class Page(BaseModel):
-    models: Annotated[list[Listed], BeforeValidator(_objects)] = []
-    token: str = Field("", alias="nextPageToken")
+    models: Annotated[list[Listed], BeforeValidator(_named)] = []
+    token: Annotated[str, _unless_wrong("")] = Field("", alias="nextPageToken")
 
 
 class Catalogue:
@@ -75,7 +100,7 @@ class Catalogue:
         try:
             self._models = await self._listed()
             lifetime = LIFETIME
-        except (ProxyError, ValidationError) as error:
+        except (ProxyError, Unreadable) as error:
             reason = error.message if isinstance(error, ProxyError) else "its answer could not be understood"
             logger.warning("Could not get Google's model list; using the built-in one: %s", reason)
         finally:
@@ -91,6 +116,8 @@ class Catalogue:
             token = page.token
             if not token:
                 break
+        if not found:
+            raise Unreadable("no models")
         return tuple(
             Model(listed.name.removeprefix("models/"), listed.input_tokens, listed.output_tokens)
             for listed in found
@@ -102,4 +129,4 @@ class Catalogue:
         status, body = await self._send(self._upstream.call("GET", f"/models?pageSize=1000{more}"))
         if status != 200:
             raise self._upstream.refuse(status, {}, body)
-        return Page.model_validate_json(body)
+        return Page.model_validate(document_in(body) or {})

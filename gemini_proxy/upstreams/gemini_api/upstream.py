@@ -58,7 +58,7 @@ class GeminiApi:
         if document.get("error"):
             raise status.error_from(google_status.status_in(document, 0))
         self._refused = None
-        return chunk.response_from(document)
+        return chunk.response_from(document, document)
 
     def refuse(self, status_code: int, headers: Mapping[str, str], body: bytes, model: str = "") -> ProxyError:
         error = status.error_from(google_status.read(status_code, body), model)

@@ -1,4 +1,4 @@
-"""What a client hears: conformance B, C and D, for streams and whole answers."""
+"""What a client hears of an answer: its end, its words, its usage, for streams and whole answers."""
 
 import json
 from typing import Any
@@ -11,6 +11,7 @@ from tests.exchanges import (
     completion,
     deltas,
     errors,
+    exchange,
     finishes,
     said,
     sse_bytes,
@@ -104,25 +105,46 @@ def test_a_broken_answer_is_an_error_that_can_be_tried_again(native: str) -> Non
     assert finishes(found) == []
 
 
-def test_a_blocked_prompt_is_a_refusal() -> None:
-    blocked = {
-        "response": {
-            "promptFeedback": {"blockReason": "SAFETY"},
-            "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
-        }
-    }
-    body = completion(blocked)  # C40, C77
-    message = body["choices"][0]["message"]
-    assert message["content"] is None
-    assert "SAFETY" in message["refusal"]
-    assert body["choices"][0]["finish_reason"] == "content_filter"
-    assert (body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]) == (7, 0)
-    found = streamed([blocked], stream_options={"include_usage": True})  # C41
-    assert deltas(found)[0] == {"role": "assistant", "content": ""}
-    assert "SAFETY" in deltas(found)[1]["refusal"]
+SAFETY = {"blockReason": "SAFETY"}
+PROMPT = {"response": {"promptFeedback": SAFETY, "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7}}}
+BLOCKED: list[Any] = [
+    pytest.param([PROMPT], {}, id="C40-prompt"),
+    pytest.param([{"response": {"promptFeedback": {**SAFETY, "blockReasonMessage": "Words."}}}], {}, id="C40-message"),
+    pytest.param([{"response": {"promptFeedback": SAFETY, "candidates": [{"index": 0}]}}], {}, id="C40-no-reason"),
+    pytest.param([candidate(finishReason="SAFETY", finishMessage="Words.")], {}, id="C40-candidate"),
+    pytest.param([candidate(index=i, finishReason="SAFETY") for i in range(2)], {"n": 2}, id="C40-both-candidates"),
+]
+
+
+@pytest.mark.parametrize(("chunks", "chat"), BLOCKED)
+def test_what_google_refuses_before_a_word_is_an_error(chunks: list[Any], chat: dict[str, Any]) -> None:
+    """Most programs show an error, and an answer with nothing but a reason as a blank."""
+    words = "Words." if "Words." in json.dumps(chunks) else ""
+    body = sse_bytes(chunks)
+    for is_stream in (True, False):
+        answer = exchange(stream=is_stream, **chat).whole({"content-type": "text/event-stream"}, body)
+        error = json.loads(answer.body)["error"]
+        assert (answer.status, error["code"], error["type"]) == (400, "content_filter", "invalid_request_error")
+        assert answer.headers["x-should-retry"] == "false"
+        assert "SAFETY" in error["message"]
+        assert words in error["message"]
+    assert [error["code"] for error in errors(streamed(chunks, **chat))] == ["content_filter"]
+
+
+def test_a_prompt_that_is_blocked_after_the_first_words_c41() -> None:
+    found = streamed([text("half"), PROMPT], stream_options={"include_usage": True})
+    assert said(found) == "half"
     assert finishes(found) == ["content_filter"]
+    assert found[-3]["choices"][0]["native_finish_reason"] == "SAFETY"
     assert found[-2]["usage"]["prompt_tokens"] == 7
-    assert found[-1] == "[DONE]"
+    thought = streamed([candidate({"text": "hm", "thought": True}), candidate(finishReason="SAFETY")])
+    assert finishes(thought) == ["content_filter"]
+    assert errors(thought) == []
+
+
+def test_one_choice_of_two_is_blocked_c50() -> None:
+    found = streamed([text("a", finishReason="STOP"), candidate(index=1, finishReason="SAFETY")], n=2)
+    assert finishes(found) == ["stop", "content_filter"]
 
 
 EMPTY_CONTENTS: list[dict[str, Any]] = [
@@ -177,9 +199,8 @@ def test_an_incomplete_whole_answer_is_a_502() -> None:
 ODD_STREAMS = [
     pytest.param([text("a"), STOP, STOP], "a", id="C47-reason-twice"),
     pytest.param([text("a"), STOP, text("b")], "ab", id="C48-text-after-the-reason"),
-    pytest.param([text("a"), b"{broken", text("b"), STOP], "ab", id="C15-broken-event"),
     pytest.param([text("a"), b'"just text"', b"17", b"[1,2]", text("b"), STOP], "ab", id="C15-not-an-object"),
-    pytest.param([text("a"), {"response": {"candidates": 5}}, STOP], "a", id="C15-wrong-types"),
+    pytest.param([text("a"), b"ping", b"<!-- a proxy -->", text("b"), STOP], "ab", id="C15-not-json"),
     pytest.param([[text("a")], [STOP]], "a", id="C12-one-element-arrays"),
     pytest.param([text("a")["response"], STOP["response"]], "a", id="C13-no-envelope"),
     pytest.param(

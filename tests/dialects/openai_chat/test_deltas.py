@@ -1,4 +1,4 @@
-"""Deltas that are neither plain text nor calls: conformance C; see also test_answer.py and test_tools.py."""
+"""Deltas that are neither plain text nor calls; see also test_answer.py and test_tools.py."""
 
 import base64
 import json
@@ -67,6 +67,14 @@ def test_a_file_c63() -> None:
     found = streamed([candidate(part), STOP])
     assert said(found) == "https://example.com/v"
     assert extras(found) == [{"files": [{"mime_type": "video/mp4", "uri": "https://example.com/v"}]}]
+
+
+def test_a_draft_of_an_image_is_not_part_of_the_answer() -> None:
+    draft = {"inlineData": {"mimeType": "image/jpeg", "data": "RFJBRlQ="}, "thought": True}
+    final = {"inlineData": {"mimeType": "image/png", "data": PNG}}
+    assert [it["image_url"]["url"] for it in message(draft, final)["images"]] == [f"data:image/png;base64,{PNG}"]
+    found = streamed([candidate(draft), candidate(final), STOP])
+    assert sum("images" in delta for delta in deltas(found)) == 1
 
 
 @pytest.mark.parametrize("part", [{"hologram": {}}, {"functionCall": {}}, {"functionCall": {"name": ""}}])

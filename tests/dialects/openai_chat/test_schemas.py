@@ -138,7 +138,6 @@ ANSWERS: list[Any] = [
     pytest.param(candidate({"text": "hm", "thought": True}, {"text": "a"}, finishReason="STOP"), {}, id="thoughts"),
     pytest.param(text("a", finishReason="MAX_TOKENS", finishMessage="why"), {}, id="length"),
     pytest.param(text("a", finishReason="SAFETY"), {}, id="blocked"),
-    pytest.param({"response": {"promptFeedback": {"blockReason": "SAFETY"}}}, {}, id="prompt-blocked"),
     pytest.param(CALLS, {"tools": [function("f"), function("g")]}, id="calls"),
     pytest.param(CALLS, {"functions": [{"name": "f"}]}, id="legacy-call"),
     pytest.param(text("a", finishReason="STOP", **GROUNDED), {}, id="grounding"),

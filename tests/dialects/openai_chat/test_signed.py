@@ -1,4 +1,4 @@
-"""Thought signatures: each goes back to Google with the part it came with. Conformance G."""
+"""Thought signatures: each goes back to Google with the part it came with."""
 
 import json
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
+from gemini_proxy.dialects.openai_chat.signed import image_id
 from gemini_proxy.gemini.signatures import DUMMY, SignatureMemory
 from tests.exchanges import (
     HI,
@@ -20,7 +21,9 @@ from tests.exchanges import (
     events,
     exchange,
     function,
+    refused,
     result,
+    said,
     sse_bytes,
     text,
     told,
@@ -132,6 +135,105 @@ def test_a_later_signature_does_not_replace_the_call_s_own_c96() -> None:
     chunks = [candidate(call("f", thoughtSignature=SIG)), candidate({"text": "", "thoughtSignature": OTHER}), STOP]
     (made,) = called(talk(dialect, chunks))
     assert signatures([*HI, assistant_calls((made["id"], "f", "{}")), result(made["id"], "1")], dialect) == [SIG]
+
+
+def test_a_later_signature_is_not_for_the_second_of_two_calls_c96() -> None:
+    dialect = fresh()
+    chunks = [
+        candidate(call("f", thoughtSignature=SIG)),
+        candidate(call("g")),
+        candidate({"text": "", "thoughtSignature": OTHER}, finishReason="STOP"),
+    ]
+    made = called(talk(dialect, chunks))
+    calls = assistant_calls(*((it["id"], "f", "{}") for it in made))
+    assert signatures([*HI, calls, *(result(it["id"], "1") for it in made)], dialect) == [SIG, None]
+
+
+def test_a_later_signature_belongs_to_the_text_where_there_is_one_c96() -> None:
+    dialect = fresh()
+    chunks = [candidate({"text": "so:"}, call("f")), candidate({"text": "", "thoughtSignature": SIG}), STOP]
+    (made,) = called(talk(dialect, chunks))
+    history = [*HI, assistant_calls((made["id"], "f", "{}"), content="so:"), result(made["id"], "1")]
+    assert signatures(history, dialect) == [SIG, DUMMY]
+
+
+def test_a_later_signature_does_not_replace_the_text_s_own() -> None:
+    dialect = fresh()
+    signed = candidate({"text": "so:", "thoughtSignature": SIG}, call("f"))
+    (made,) = called(talk(dialect, [signed, candidate({"text": "", "thoughtSignature": OTHER}), STOP]))
+    history = [*HI, assistant_calls((made["id"], "f", "{}"), content="so:"), result(made["id"], "1")]
+    assert signatures(history, dialect) == [SIG, DUMMY]
+
+
+CODE = {"executableCode": {"language": "PYTHON", "code": "1"}}
+
+
+@pytest.mark.parametrize("part", [CODE, {"fileData": {"fileUri": "u"}}, {"toolCall": {}}, {"hologram": {}}])
+def test_the_signature_of_another_part_is_not_the_text_s(part: dict[str, Any]) -> None:
+    dialect = fresh()
+    found = talk(dialect, [text("a"), candidate({**part, "thoughtSignature": SIG}), text("b"), STOP])
+    assert SIG not in json.dumps(found)
+    assert signatures([*HI, {"role": "assistant", "content": said(found)}, *HI], dialect) == [None]
+
+
+URL = "data:image/png;base64,iVBORw0KGgo="
+IMAGE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+DRAWN = {"role": "assistant", "content": "A cat.", "images": [{"type": "image_url", "image_url": {"url": URL}}]}
+AMONG_PARTS = {
+    "role": "assistant",
+    "content": [{"type": "text", "text": "A cat."}, {"type": "image_url", "image_url": {"url": URL}}],
+}
+
+
+@pytest.mark.parametrize("echo", [DRAWN, AMONG_PARTS])
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_an_image_goes_back_with_its_signature(echo: dict[str, Any], is_stream: bool) -> None:
+    dialect = fresh()
+    chunk = candidate(
+        {"text": "A cat.", "thoughtSignature": OTHER}, {**IMAGE, "thoughtSignature": SIG}, finishReason="STOP"
+    )
+    exchange(dialect, stream=is_stream, model=NEW).whole(
+        {"content-type": "application/json"}, json.dumps(chunk).encode()
+    )
+    request = chat_request(model=NEW, messages=[*HI, echo, {"role": "user", "content": "Now a dog."}])
+    (_, turn, _) = chat_ask(request, dialect).request["contents"]
+    blob = {**IMAGE, "thoughtSignature": SIG}
+    assert turn["parts"][-1] == blob
+    assert turn["parts"][0]["text"] == "A cat."
+    if echo is DRAWN:
+        assert turn["parts"][0]["thoughtSignature"] == OTHER
+
+
+def test_an_image_without_its_signature_goes_to_models_that_want_none() -> None:
+    messages = [*HI, DRAWN, *HI]
+    (_, turn, _) = chat_ask(chat_request(model=OLD, messages=messages)).request["contents"]
+    assert turn["parts"] == [{"text": "A cat."}, IMAGE]
+    (_, turn, _) = chat_ask(chat_request(model=NEW, messages=messages)).request["contents"]
+    assert turn["parts"] == [{"text": "A cat."}]
+    assert "messages[1].images[0] cannot go back" in told(model=NEW, messages=messages)
+    assert told(model=OLD, messages=messages) == ""
+
+
+@pytest.mark.parametrize("images", [[{"type": "image_url"}], [None], ["x"], {"a": 1}, "x"])
+def test_images_that_are_none_are_told_of(images: Any) -> None:
+    assert "messages[1].images[0] cannot go back" in told(messages=[*HI, {**DRAWN, "images": images}, *HI])
+
+
+def test_an_image_that_cannot_be_read_is_named() -> None:
+    broken = {**DRAWN, "images": [{"image_url": "data:image/png;base64,%"}]}
+    assert str(refused(messages=[*HI, broken, *HI]).param).startswith("messages[1].images[0]")
+
+
+def test_images_are_told_apart_by_all_that_they_are() -> None:
+    big = URL + "A" * 100_000
+    others = [
+        URL,
+        big[:-1],
+        big + "A",
+        big[:50_000] + "B" * 1000 + big[51_000:],
+        big[:-1] + "B",
+    ]
+    assert len({image_id(url) for url in [big, *others]}) == 1 + len(others)
 
 
 def test_answers_that_run_side_by_side_do_not_mix_c141() -> None:

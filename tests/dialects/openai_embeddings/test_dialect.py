@@ -10,8 +10,9 @@ import pytest
 
 from gemini_proxy.dialects.openai_embeddings.dialect import OpenAIEmbeddings
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask
+from gemini_proxy.exchange import Ask, Exchange
 from gemini_proxy.http import ClientRequest
+from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
 
 DIALECT = OpenAIEmbeddings({"text-embedding-3-small": "gemini-embedding-001"})
 
@@ -163,6 +164,31 @@ def test_vectors_are_missing() -> None:
     ask.renderer.feed({"embeddings": [{"values": [1]}]})  # type: ignore[typeddict-unknown-key]
     with pytest.raises(ProxyError, match="1 of 2"):
         ask.renderer.end()
+
+
+@pytest.mark.parametrize(
+    "values", [None, [], [None], ["x"], [float("inf")], [float("nan")], [1e308], [1.0, -1e39], 5, {"a": 1}]
+)
+def test_a_vector_that_is_none(values: Any) -> None:
+    """A good answer with it would fail later, in the client's database."""
+    for dimensions in (None, 2):
+        with pytest.raises(ProxyError) as raised:
+            answered(read(dimensions=dimensions), values)
+        assert (raised.value.status, raised.value.code) == (502, "upstream_invalid")
+
+
+def test_vectors_of_different_lengths() -> None:
+    with pytest.raises(ProxyError, match="different lengths"):
+        answered(read(input=["a", "b"]), [1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("usage", [[1], 5, {"promptTokenCount": "many"}])
+def test_usage_that_cannot_be_read_costs_the_usage_alone(usage: Any) -> None:
+    google = {"embeddings": [{"values": [1.0]}], "usageMetadata": usage}
+    running = Exchange(DIALECT, GeminiApi("https://google.test", "k"), read())
+    answer = running.whole({"content-type": "application/json"}, json.dumps(google).encode())
+    assert answer.status == 200
+    assert "estimate" in answer.headers["x-gemini-proxy-warnings"]
 
 
 def test_an_answer_that_is_none() -> None:

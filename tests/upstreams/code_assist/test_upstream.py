@@ -1,4 +1,4 @@
-"""The request that goes to Code Assist (protocol 2.3, 3)."""
+"""The request that goes to Code Assist, and its envelope around the answer."""
 
 import asyncio
 import json
@@ -68,11 +68,27 @@ def test_events_that_say_nothing_c14_c16(event: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [b"{", b"1", b'"x"', b"null", b"[]", b"[1]", b'{"response":5}', b'{"response":{"candidates":{}}}']
+    ("event", "lost"),
+    [
+        (b"1", False),
+        (b'"x"', False),
+        (b"null", False),
+        (b"[]", False),
+        (b"[1]", False),
+        (b"ping", False),
+        (b"{", True),
+        (b'ponse":{}}', True),
+        (b"[{},{}]", True),
+        (b'{"response":5}', True),
+        (b'{"response":[{}]}', True),
+        (b"[" * 100_000, False),
+        (b'{"a":' * 100_000, True),
+    ],
 )
-def test_events_that_are_none_c15(event: bytes) -> None:
-    with pytest.raises(Unreadable):
+def test_events_that_are_none(event: bytes, lost: bool) -> None:
+    with pytest.raises(Unreadable) as caught:
         envelope.unwrap(event)
+    assert caught.value.lost is lost
 
 
 @pytest.mark.parametrize(

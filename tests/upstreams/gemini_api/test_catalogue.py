@@ -47,6 +47,14 @@ async def test_all_pages_of_models_that_chat_or_embed() -> None:
     assert all(KEY not in request.url for request in google.asked)
 
 
+async def test_a_member_of_a_wrong_kind_costs_that_member() -> None:
+    odd = {**FLASH, "inputTokenLimit": "many", "outputTokenLimit": None, "description": "half \ud83d"}
+    google = Google({"models": [odd, None, {**FLASH, "name": 5}, {**EMBEDDER, "supportedGenerationMethods": 5}]})
+    google.answers[0]["nextPageToken"] = 5
+    await google.catalogue.refresh()
+    assert google.catalogue() == (Model("flash"),)
+
+
 async def test_it_is_asked_once_an_hour() -> None:
     google = Google({"models": [FLASH]}, {"models": [EMBEDDER]})
     assert await google.models() == ["flash"]
