@@ -10,7 +10,6 @@ from typing import Any
 
 from mitmproxy import http
 
-from gemini_proxy.gemini.usage import Usage
 from gemini_proxy.mitm import flows
 from gemini_proxy.mitm.visits import Call, Visit
 
@@ -46,26 +45,27 @@ def _record(flow: http.HTTPFlow, visit: Visit | None, upstream: str) -> dict[str
 
 
 def _call(call: Call) -> dict[str, Any]:
-    ask, usage = call.exchange.ask, call.exchange.usage
-    record: dict[str, Any] = {"model": ask.model, "stream": ask.stream}
+    """The tokens are those that the client is told."""
+    exchange, usage = call.exchange, call.exchange.usage
+    record: dict[str, Any] = {"model": exchange.ask.model, "stream": exchange.ask.stream}
     if call.first_byte is not None:
         record["first_byte_ms"] = _ms(call.first_byte - call.began)
-    return {**record, **usage_record(usage)}
-
-
-def usage_record(usage: Usage | None) -> dict[str, Any]:
-    """The tokens as the client is told them."""
-    if usage is None:
-        return {}
-    beside = {"reasoning_tokens": usage.thinking, "cached_tokens": usage.cached}
-    told = {name: count for name, count in beside.items() if count}
-    return {"input_tokens": usage.input, "output_tokens": usage.output, **told}
+    if usage is not None:
+        record |= {"input_tokens": usage.input, "output_tokens": usage.output}
+        beside = {"reasoning_tokens": usage.thinking, "cached_tokens": usage.cached}
+        record |= {name: count for name, count in beside.items() if count}
+    if exchange.finish_reasons:
+        record["finish_reason"] = ",".join(exchange.finish_reasons)
+    return record
 
 
 def _reason(flow: http.HTTPFlow, visit: Visit | None) -> dict[str, str]:
-    """Why it failed: what the client was told, in whatever words its protocol has, or what broke a stream."""
+    """Why it failed, as the client was told: by a call to Google, or in a body in whatever words its protocol has."""
+    failure = visit.call.exchange.failure if visit is not None and visit.call is not None else None
+    if failure is not None:
+        return {"code": failure.code, "reason": failure.message}
     response = flow.response
-    if response is None or response.status_code < 400 or response.stream or not response.raw_content:
+    if response is None or response.status_code < 400 or not response.raw_content:
         return {}
     try:
         error = json.loads(response.raw_content)["error"]
@@ -83,6 +83,7 @@ def _level(record: Mapping[str, Any]) -> int:
 def _line(record: Mapping[str, Any]) -> str:
     """`POST /v1/chat/completions 404 model_not_found gemini-2.5-falsh 2 ms ID: There is no model ...`"""
     words = [record["method"], record["path"], record["status"], record.get("code"), record.get("model")]
+    words.append(record.get("finish_reason"))
     shown = [_word(word) for word in words if word is not None]
     shown += [f"{name}={record[name]}" for name in FIGURES if name in record]
     if "code" in record:

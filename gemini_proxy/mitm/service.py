@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from gemini_proxy import guard
 from gemini_proxy.dialects import dialects
+from gemini_proxy.dialects.openai_paths import advice_for
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Dialect, HttpRequest, Upstream, linked
 from gemini_proxy.gemini.signatures import SignatureMemory
@@ -162,7 +163,5 @@ class Service:
 
 def unknown_path(request: ClientRequest) -> ProxyError:
     path = request.path or request.target.partition("?")[0]
-    text = f"Not found: {request.method} {path}"
-    if not path.startswith("/v1/") or path.startswith("/v1/v1/"):
-        text += ". The base URL for OpenAI clients ends in /v1"
-    return ProxyError(404, "not_found", text, retry=False)
+    advice = advice_for(path) or ("" if path.startswith("/v1/") else "The base URL of OpenAI clients ends in /v1.")
+    return ProxyError(404, "not_found", f"Not found: {request.method} {path}. {advice}".strip(), retry=False)
