@@ -142,12 +142,15 @@ async def test_other_methods_and_paths(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("/chat/completions?a=b", "Not found: POST /chat/completions. The base URL for OpenAI clients ends in /v1"),
-        ("/v1/v1/models", "Not found: POST /v1/v1/models. The base URL for OpenAI clients ends in /v1"),
-        ("/v1/audio", "Not found: POST /v1/audio"),
-        ("http://host/v1/x", "Not found: POST http://host/v1/x. The base URL for OpenAI clients ends in /v1"),
+        ("/chat/completions?a=b", "Not found: POST /chat/completions. The base URL has no /v1 at its end"),
+        ("/v1/v1/models", "Not found: POST /v1/v1/models. The base URL has /v1 at its end already"),
+        ("/v1/audio/speech", "Not found: POST /v1/audio/speech. This server has no /v1/audio."),
+        ("/v1/nothing", "Not found: POST /v1/nothing."),
+        ("/", "Not found: POST /. The base URL of OpenAI clients ends in /v1."),
+        ("http://host/v1/x", "Not found: POST http://host/v1/x. The base URL of OpenAI clients ends in /v1."),
     ],
 )
 def test_an_unknown_path(target: str, words: str) -> None:
     error = unknown_path(ClientRequest("POST", target, {}))
-    assert (error.status, error.code, error.message) == (404, "not_found", words)
+    assert (error.status, error.code) == (404, "not_found")
+    assert error.message.startswith(words)
