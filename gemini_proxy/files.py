@@ -37,13 +37,11 @@ def in_use(error: OSError) -> bool:
 
 
 def readable_by_others(path: Path) -> bool:
-    """Whether other users of this machine may be able to read a file: on Windows outside of the user's own folder,
-    elsewhere by its mode, which some file systems keep for nobody."""
+    """Whether the mode of a file lets others read it, as on a file system that keeps no modes. Windows' modes say
+    nothing of that."""
     try:
-        if WINDOWS:
-            return not path.resolve().is_relative_to(Path.home().resolve())
-        return bool(path.stat().st_mode & 0o077)
-    except (OSError, RuntimeError):  # RuntimeError: a user without a home
+        return not WINDOWS and bool(path.stat().st_mode & 0o077)
+    except OSError:
         return False
 
 

@@ -11,11 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gemini_proxy import env_file
+from gemini_proxy import env_file, files
 from gemini_proxy import setting_values as values
 from gemini_proxy.setting_values import SettingsError
-
-WINDOWS = os.name == "nt"
 
 Unsupported = Literal["warn", "error", "ignore"]
 UpstreamSetting = Literal["auto", "code-assist", "gemini-api"]
@@ -326,7 +324,7 @@ def resolve(env: Mapping[str, str], options: Mapping[str, str | None] | None = N
 
 
 def _value(row: Setting, env: Mapping[str, str], options: Mapping[str, str | None]) -> Any:
-    default = (WINDOWS and row.default_on_windows) or row.default
+    default = (files.WINDOWS and row.default_on_windows) or row.default
     option = options.get(row.field)
     if option is not None:  # one that is empty asks for the default, whatever the environment says
         return row.read(row.option, option.strip() or default)

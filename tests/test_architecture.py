@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "login_command": set(),
     "setting_values": set(),
     "env_file": {"setting_values"},
-    "settings": {"setting_values", "env_file"},
+    "settings": {"setting_values", "env_file", "files"},
     "user_agent": {"version"},
     "outbound": {"errors"},
     "unreachable": {"outbound"},

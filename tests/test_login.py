@@ -194,6 +194,7 @@ def test_ctrl_c(terminal: Terminal, arguments: tuple[str, ...]) -> None:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TokenStore:
+    monkeypatch.setattr("gemini_proxy.files.WINDOWS", False)  # whose default is another file
     monkeypatch.chdir(tmp_path)
     for name in ("TOKEN_STORE_PATH", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT_ID", "GOOGLE_CLOUD_ACCESS_TOKEN"):
         monkeypatch.delenv(name, raising=False)

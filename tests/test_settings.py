@@ -13,7 +13,8 @@ from gemini_proxy.setting_values import SettingsError, is_loopback
 from gemini_proxy.settings import OURS, SETTINGS, environment, nearest_option, resolve
 
 
-def test_defaults() -> None:
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemini_proxy.files.WINDOWS", False)
     settings = resolve({})
     assert (settings.port, settings.api_key, settings.project) == (3000, "", "")
     assert settings.token_store == Path("tokens.json")
@@ -249,6 +250,7 @@ def test_ports_that_people_copy_along() -> None:
 
 
 def test_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemini_proxy.files.WINDOWS", False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     settings = resolve({})
     assert (settings.state_directory, settings.token_store) == (None, Path("tokens.json"))
@@ -257,7 +259,7 @@ def test_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_defaults_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemini_proxy.settings.WINDOWS", True)
+    monkeypatch.setattr("gemini_proxy.files.WINDOWS", True)
     settings, home = resolve({}), Path.home() / "AppData" / "Local" / "gemini-proxy"
     assert (settings.token_store, settings.state_directory) == (home / "tokens.json", home)
     assert resolve({"TOKEN_STORE_PATH": "t.json"}).token_store == Path("t.json")

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gemini_proxy import files
+
 PACKAGE = str(Path(__file__).parents[1] / "gemini_proxy") + os.sep
 TESTS = str(Path(__file__).parent) + os.sep
 
@@ -55,4 +57,5 @@ def _access_granted(path: Any, mode: int, **more: Any) -> bool:
 
 def pytest_configure() -> None:
     setattr(asyncio.unix_events._UnixSelectorEventLoop, "add_signal_handler", _no_handler)  # noqa: B010
+    files.WINDOWS = True
     os.open, os.replace, os.access = _open_no_folder, _replace_in_use, _access_granted  # type: ignore[assignment]

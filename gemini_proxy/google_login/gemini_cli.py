@@ -15,9 +15,6 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.token import Token
 
-if sys.platform != "win32":
-    import pwd
-
 PLAIN, ENCRYPTED = "oauth_creds.json", "gemini-credentials.json"
 SERVICE, ACCOUNT = "gemini-cli-oauth", "main-account"
 # What the encrypted file calls the fields of the plain one.
@@ -30,6 +27,19 @@ FIELDS = {
 }
 # The client that the refresh token was made for, where the file names one: Google renews it for no other.
 CLIENT = ("client_id", "client_secret")
+
+
+# The account's name as the system has it, which is whom Node asks, whatever LOGNAME and USER say.
+if sys.platform == "win32":
+
+    def _user() -> str:
+        return os.getlogin()
+
+else:
+    import pwd
+
+    def _user() -> str:
+        return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def default_paths(env: Mapping[str, str]) -> list[Path]:
@@ -97,13 +107,6 @@ def _key(path: Path) -> bytes:
         raise _refusal(text) from error
     salt = f"{socket.gethostname()}-{user}-gemini-cli"
     return Scrypt(salt=salt.encode(), length=32, n=16384, r=8, p=1).derive(SERVICE.encode())
-
-
-def _user() -> str:
-    """The account's name as the system has it, which is whom Node asks, whatever LOGNAME and USER say."""
-    if sys.platform == "win32":
-        return os.getlogin()
-    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _json(text: bytes) -> Any:

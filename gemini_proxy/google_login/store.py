@@ -124,13 +124,13 @@ class TokenStore:
         return None
 
     def _warn_of_readers(self) -> None:
-        """Once: the file is made for its owner alone, but not every system and file system heeds that."""
+        """Once: the file is made for its owner alone, but not every file system heeds that."""
         if not self._warned and files.readable_by_others(self._target()):
             self._warned = True
             logger.warning(
-                "Other users of this machine may be able to read %s. Let TOKEN_STORE_PATH name a file %s.",
+                "Other users of this machine may be able to read %s: its mode should be 0600, on a file system that keeps "
+                "modes.",
                 self.path,
-                "in your own user folder" if files.WINDOWS else "whose mode is 0600, on a file system that keeps modes",
             )
 
     def _trouble(self, what: str, error: OSError) -> ProxyError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gemini_proxy import settings as known
+from gemini_proxy import files
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.status import account_in_words
 from gemini_proxy.google_login.token import Token
@@ -88,7 +88,7 @@ def _warnings(start: Start) -> Iterator[str]:
         if settings.google_api_key and start.problem is None:  # else it says so
             yield UNUSED_KEY
         yield LEGAL
-        if known.WINDOWS and not settings.access_token and not _is_at_home(settings.token_store):
+        if files.WINDOWS and not settings.access_token and not _is_at_home(settings.token_store):
             yield f"Other users of this machine may be able to read {settings.token_store.absolute()}: its folder decides."
     if not settings.api_key:
         yield NO_KEY

@@ -332,13 +332,3 @@ def test_a_file_system_without_modes_is_told(
     monkeypatch.setattr(os, "fdopen", without_modes)
     store.save(GOOD)
     assert "file system that keeps modes" in caplog.text
-
-
-@pytest.mark.parametrize(("home", "told"), [(".", False), ("elsewhere", True)])
-def test_on_windows_the_users_own_folder_is_what_counts(
-    store: TokenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, home: str, told: bool
-) -> None:
-    monkeypatch.setattr(system, "WINDOWS", True)
-    monkeypatch.setattr(Path, "home", lambda: store.path.parent / home)
-    store.save(GOOD)
-    assert ("in your own user folder" in caplog.text) is told

@@ -91,7 +91,7 @@ def test_a_mode_that_is_not_reverse() -> None:
 
 
 def test_on_windows_a_file_outside_of_the_profile_may_be_read_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemini_proxy.settings.WINDOWS", True)
+    monkeypatch.setattr("gemini_proxy.files.WINDOWS", True)
     monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
     for file, warned in (("/srv/tokens.json", True), ("/home/me/tokens.json", False)):
         assert any("may be able to read" in text for text in said(start(TOKEN_STORE_PATH=file))) is warned
