@@ -1,5 +1,6 @@
 """What mitmproxy shows and saves while a call is under way, and after it was ended in any way: no secret."""
 
+import json
 import re
 import signal
 import subprocess
@@ -173,3 +174,34 @@ def test_a_token_is_printed_where_no_password_is_set(tmp_path: Path, google: Emu
         assert wait_until(
             lambda: re.search(r"\?token=[0-9a-f]{32}", (tmp_path / "mitmweb.log").read_text()) is not None
         )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_replay_is_a_new_answer_without_the_client_s_key(tmp_path: Path, google: Emulator, stream: bool) -> None:
+    sign_in(google, tmp_path / "tokens.json")
+    with mitmweb(tmp_path, google) as web:
+        ask(web.proxy, stream=stream).join()
+        (flow,) = [flow for flow in web.ui.get("/flows").json() if flow["request"]["path"] == CHAT]
+        edited = BODY | {"stream": stream, "messages": [{"role": "user", "content": "asked again"}]}
+        web.ui.put(f"/flows/{flow['id']}", json={"request": {"content": json.dumps(edited)}})
+        before = len(google.requests)
+        assert web.ui.post(f"/flows/{flow['id']}/replay").status_code == 200
+        assert wait_until(
+            lambda: b"asked again" in web.ui.get(f"/flows/{flow['id']}/response/content.data").content, 10
+        )
+        (again,) = [flow for flow in web.ui.get("/flows").json() if flow["request"]["path"] == CHAT]
+        assert again["response"]["status_code"] == 200
+        assert any(b"asked again" in request.body for request in google.requests[before:])
+        assert secrets_in(google, web.ui.get("/flows").content + web.ui.get("/flows/dump").content) == []
+
+
+def test_a_saved_file_is_opened_as_it_is(tmp_path: Path, google: Emulator) -> None:
+    sign_in(google, tmp_path / "tokens.json")
+    saved = tmp_path / "saved.flow"
+    with running(tmp_path, google, "-w", str(saved)) as proxy:
+        assert httpx.post(proxy.url + CHAT, json=BODY, trust_env=False).status_code == 200
+        assert httpx.post(proxy.url + CHAT, content=b"{", trust_env=False).status_code == 400
+    with mitmweb(tmp_path, google) as web:
+        web.ui.post("/flows/dump", content=saved.read_bytes())
+        loaded = [f for f in web.ui.get("/flows").json() if f["request"]["path"] == CHAT]
+        assert [flow["response"]["status_code"] for flow in loaded] == [200, 400]
