@@ -6,12 +6,13 @@ addon of its own, which no reload removes. While nobody is behind it (`addon` is
 start that fails ends the process.
 """
 
+import asyncio
 import logging
 import os
 import sys
 from typing import NoReturn, Protocol
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.proxy.layer import NextLayer
 
 from gemini_proxy.dialects.openai_errors import refusal
@@ -25,6 +26,7 @@ from gemini_proxy.mitm.visits import Visit
 logger = logging.getLogger(__name__)
 
 FAILED = 1  # exit status
+STEP = 0.01  # seconds between looks at whether mitmproxy has started
 LOADING = "gemini-proxy is not loaded: it is being loaded again, or its script has failed, and the log says why."
 
 
@@ -44,6 +46,8 @@ class Gate:
         self.listeners = Listeners()
         self.addon: Addon | None = None
         self.started = False
+        self._ready = asyncio.Event()
+        self._waiting: asyncio.Task[None] | None = None
         self._problem = LOADING
 
     @classmethod
@@ -86,6 +90,18 @@ class Gate:
         self.started = True
         if problem := await self.listeners.open():
             leave(problem)
+        self._waiting = asyncio.create_task(self._let_in())
+
+    async def client_connected(self, client: connection.Client) -> None:
+        """Clients wait until all of mitmproxy has started: before that some of its addons fail on a request, and each
+        error in the log ends it."""
+        await self._ready.wait()
+
+    async def _let_in(self) -> None:
+        check = ctx.master.addons.get("errorcheck")
+        while check is not None and check.logger in logging.getLogger().handlers:  # noqa: ASYNC110
+            await asyncio.sleep(STEP)
+        self._ready.set()
 
     async def gemini_translate(self, visit: Visit) -> None:
         """Hands a visit to who stands behind the gate. The forty other addons have nothing to say about it, and asking

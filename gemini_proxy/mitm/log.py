@@ -75,9 +75,11 @@ def _reason(flow: http.HTTPFlow, visit: Visit | None) -> dict[str, str]:
 
 
 def _level(record: Mapping[str, Any]) -> int:
+    if record["path"] in QUIET:
+        return logging.DEBUG
     if record["status"] >= 400 or "code" in record:
         return logging.ERROR if record["status"] >= 500 else logging.WARNING
-    return logging.DEBUG if record["path"] in QUIET else logging.INFO
+    return logging.INFO
 
 
 def _line(record: Mapping[str, Any]) -> str:
