@@ -7,7 +7,7 @@ class ProxyError(Exception):
     """A refusal or failure that a client must hear about, as data; each dialect says it in its own form.
 
     `code` is a stable word for programs, `message` a sentence that tells a person what to do, `param` the place in
-    the request that is wrong. `kind` overrides the error type that the status implies. `retry` says whether the same
+    the request that is wrong. `retry` says whether the same
     request can succeed later (`None`: the status decides), `retry_after` in how many seconds. `headers` go to the
     client as they are (`Allow`, `WWW-Authenticate`). `here` is what else to say to somebody at this machine, such as a
     command with its path.
@@ -20,7 +20,6 @@ class ProxyError(Exception):
         message: str,
         *,
         param: str | None = None,
-        kind: str | None = None,
         retry: bool | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
@@ -31,7 +30,6 @@ class ProxyError(Exception):
         self.code = code
         self.message = message
         self.param = param
-        self.kind = kind
         self.retry = retry
         self.retry_after = retry_after
         self.headers = dict(headers or {})
@@ -49,7 +47,6 @@ class ProxyError(Exception):
             self.code,
             self.text_here,
             param=self.param,
-            kind=self.kind,
             retry=self.retry,
             retry_after=self.retry_after,
             headers=self.headers,

@@ -21,7 +21,6 @@ from gemini_proxy.redact import redacted
 
 logger = logging.getLogger(__name__)
 
-BEAT = b": keep-alive\n\n"
 Method = Literal["generateContent", "streamGenerateContent", "batchEmbedContents"]
 
 
@@ -38,6 +37,10 @@ class Renderer(Protocol):
 
     def fail(self, error: ProxyError) -> list[bytes]:
         """The end of a stream that failed."""
+
+    def beat(self) -> bytes:
+        """What a client of this protocol skips, to keep its connection alive while Google says nothing; b"" if the
+        protocol has no such thing."""
 
     def headers(self) -> Mapping[str, str]:
         """Headers known so far: of a stream before its first frame, of a whole answer after `end`."""
@@ -85,15 +88,31 @@ class HttpRequest:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Route:
+    """What a dialect says of one of its paths."""
+
+    methods: tuple[str, ...]
+    """What may be done there; for all else the client gets a 405 with these in `Allow`."""
+
+    lists_models: bool = False
+    """Whether the list of Google's models has to be up to date to answer."""
+
+
 class Dialect(Protocol):
     """A wire protocol of clients."""
 
-    def speaks(self, request: ClientRequest) -> bool: ...
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """Its paths. `{name}` in one stands for anything, slashes too: `/v1/models/{model}`."""
 
     def read(self, request: ClientRequest) -> Ask | Answer:
-        """What to ask Google, or the answer where Google is not needed. Raises ProxyError."""
+        """What to ask Google, or the answer where Google is not needed, for a path and a method of `routes`.
 
-    def refuse(self, error: ProxyError) -> Answer: ...
+        Raises ProxyError."""
+
+    def refuse(self, error: ProxyError) -> Answer:
+        """The error in the words of this protocol. It may be about anything: a key, a method, a body, Google."""
 
 
 class Upstream(Protocol):
@@ -183,11 +202,12 @@ class Exchange:
         self._broken = error
 
     def beat(self) -> list[bytes]:
-        """What keeps a connection alive while Google says nothing: a comment, which every SSE reader skips."""
-        if self._ended:
+        """What keeps a connection alive while Google says nothing."""
+        beat = b"" if self._ended else self.ask.renderer.beat()
+        if not beat:
             return []
         self._said = True
-        return [BEAT]
+        return [beat]
 
     def transform(self, data: bytes) -> list[bytes]:
         """The frames for a piece of the body; `b""` is its end. A list, because mitmproxy takes `b""` for the end."""

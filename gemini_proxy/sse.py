@@ -78,9 +78,6 @@ class Whole:
         return [body] if body else []
 
 
-DONE = b"data: [DONE]\n\n"
-
-
 def encode(value: object) -> bytes:
     """One event to a client: a JSON text has no raw line breaks, so one `data` line always holds it."""
     return b"data: " + to_json(value, inf_nan_mode="null") + b"\n\n"

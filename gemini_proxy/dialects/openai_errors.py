@@ -10,12 +10,14 @@ from pydantic_core import to_json
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import Answer
 
+# By code, and for all other codes by status.
+TYPES_OF_CODES = {"invalid_api_key": "invalid_request_error", "insufficient_quota": "insufficient_quota"}
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def error_object(error: ProxyError) -> dict[str, Any]:
     implied = "server_error" if error.status >= 499 or error.status == 409 else "invalid_request_error"
-    kind = error.kind or TYPES.get(error.status, implied)
+    kind = TYPES_OF_CODES.get(error.code) or TYPES.get(error.status, implied)
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 

@@ -163,7 +163,7 @@ def _used_up(status: Status, period: str) -> ProxyError:
         reset = None  # the pause between two requests, which Google tells as well
     text = _explained("insufficient_quota", status.message)
     text = text if reset is None else f"{text} {_in_words(reset)}"
-    return ProxyError(429, "insufficient_quota", text, kind="insufficient_quota", retry=False, retry_after=reset)
+    return ProxyError(429, "insufficient_quota", text, retry=False, retry_after=reset)
 
 
 def _in_words(reset: float) -> str:

@@ -185,7 +185,7 @@ def _refusal(error: str, description: str, invalid_grant: tuple[int, str, str], 
         text = f"Google's sign-in was refused for an unknown reason: {said}"
         return ProxyError(unforeseen, "oauth_error", text, retry=False)
     status, code, text = known
-    return ProxyError(status, code, text, kind="authentication_error" if status == 401 else None, retry=False)
+    return ProxyError(status, code, text, retry=False)
 
 
 def _object(body: bytes) -> dict[str, Any]:

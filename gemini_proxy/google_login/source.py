@@ -176,7 +176,7 @@ class TokenSource:
         refusal = self._refusal[1]
         text, here = self._way_in()
         text = f"{refusal.message}\n{text}"
-        return ProxyError(refusal.status, refusal.code, text, kind=refusal.kind, retry=False, here=here)
+        return ProxyError(refusal.status, refusal.code, text, retry=False, here=here)
 
     def _over(self, token: Token) -> bool:
         """Whether nothing can renew this token."""
@@ -261,7 +261,7 @@ class TokenSource:
     def _login_required(self, why: str) -> ProxyError:
         text, here = self._way_in()
         text = f"{why} {text}"
-        return ProxyError(401, "google_login_required", text, kind="authentication_error", retry=False, here=here)
+        return ProxyError(401, "google_login_required", text, retry=False, here=here)
 
     def _way_in(self) -> tuple[str, str]:
         """What anybody may hear, and what else there is to do at this machine."""

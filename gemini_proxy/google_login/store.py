@@ -110,7 +110,7 @@ class TokenStore:
         where = f" It is kept as {kept}." if kept else ""
         logger.warning("%s holds no sign-in (%s).%s", self.path, type(reason).__name__, where)
         text = f"The token file {self.path} is damaged.{where} Sign in again."
-        return ProxyError(401, "google_login_required", text, kind="authentication_error", retry=False)
+        return ProxyError(401, "google_login_required", text, retry=False)
 
     def _set_aside(self, version: Version) -> Path | None:
         path = self._target()

@@ -11,22 +11,20 @@ from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.utils import human
 
+from gemini_proxy.app import log
+from gemini_proxy.app.app import BODY_LIMIT, FAILED, App
+from gemini_proxy.app.call import Call
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Exchange
-from gemini_proxy.http import Answer, ClientRequest
-from gemini_proxy.mitm import bodies, flows, log, options, second_try
+from gemini_proxy.http import Answer
+from gemini_proxy.mitm import flows, network, options
 from gemini_proxy.mitm.gate import Gate
 from gemini_proxy.mitm.listeners import choose, port
-from gemini_proxy.mitm.local import worded
-from gemini_proxy.mitm.service import Service, unknown_path
 from gemini_proxy.mitm.shutdown import Shutdown
 from gemini_proxy.mitm.stream import NO_TUNNELS
-from gemini_proxy.mitm.visits import VISITS, Body, Call, Visit
+from gemini_proxy.mitm.visits import VISITS, Body, Visit, finished
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = "150m"  # the public API takes 100 MB of inline data; base64 and the conversation come on top
-FAILED = ProxyError(500, "internal_error", "The proxy failed; its log says where.", retry=False)
 GONE = ProxyError(499, "cancelled", "The client went away.")
 
 
@@ -36,7 +34,7 @@ class GeminiProxy:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.shutdown = Shutdown(VISITS, self._grace)
-        self.service: Service | None = None
+        self.app: App | None = None
         self._trying: dict[str, set[asyncio.Task[Answer]]] = {}  # second tries by client connection
         self._closing: asyncio.Task[None] | None = None
 
@@ -50,7 +48,7 @@ class GeminiProxy:
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
     def configure(self, updated: Set[str]) -> None:
-        if self.service is not None and self.gate.started:
+        if self.app is not None and self.gate.started:
             self._configure(updated)  # mitmproxy tells the user what is wrong, and takes the option back
             return
         with self._failing_closed():
@@ -59,14 +57,14 @@ class GeminiProxy:
 
     def running(self) -> Awaitable[None] | None:
         """No coroutine function: mitmproxy calls it synchronously when a script is loaded again."""
-        if self.service is None:
+        if self.app is None:
             return None
-        self.service.announce()
+        self.app.announce()
         self.shutdown.listen()
         return None if self.gate.started else self.gate.start()
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        flows.answer_with(flow, self._refusal(NO_TUNNELS), flows.Framing.of(flow.request))
+        flows.answer_with(flow, self._serving().refuse(NO_TUNNELS), flows.Framing.of(flow.request))
 
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         """A company's proxy is about to be asked for a tunnel to Google."""
@@ -77,17 +75,17 @@ class GeminiProxy:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Who may not use the proxy hears so before the body is read."""
         visit = VISITS.get(flow.id)
-        if visit is None or self.service is None:  # from a file, or a replay
+        if visit is None or self.app is None:  # from a file, or a replay
             return
-        visit.framing = replace(visit.framing, cors=self.service.guard.cors(visit.head))
         try:
-            self.service.admit(visit.head)
+            visit.framing = replace(visit.framing, cors=self.app.cors(visit.head))
+            self.app.admit(visit.head)
             visit.admitted = True
         except ProxyError as error:
-            flows.answer_with(flow, self._refusal(error), visit.framing)
+            flows.answer_with(flow, self.app.refuse(error, visit.head), visit.framing)
         except Exception:
             logger.exception("A request could not be looked at.")
-            flows.answer_with(flow, self._refusal(FAILED), visit.framing)
+            flows.answer_with(flow, self.app.refuse(FAILED, visit.head), visit.framing)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """A replay has no connection and no layer of ours, so it is answered here, as a call of our own."""
@@ -96,14 +94,10 @@ class GeminiProxy:
 
     async def translate(self, visit: Visit) -> None:
         """Once nobody else has anything to say about a request: its answer, or the call to Google."""
-        try:
-            answer = await self._serve(visit)
-        except ProxyError as error:
-            answer = self._refusal(worded(error, visit.head))
-        except Exception:
-            logger.exception("A request could not be served.")
-            answer = self._refusal(FAILED)
-        if answer is not None:
+        answer = await self._serve(visit)
+        if isinstance(answer, Call):
+            visit.call = answer
+        else:
             flows.answer_with(visit.flow, answer, visit.framing)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -133,7 +127,7 @@ class GeminiProxy:
             return
         if visit.call is not None and flow.client_conn.connected and not (flow.response and flow.response.stream):
             # closed, because mitmproxy gives every later request of this connection the same error again
-            answer = visit.call.exchange.refuse(visit.call.failed(flow.error.msg))
+            answer = visit.call.exchange.refuse(network.failure_of(visit.call, flow.error.msg))
             flows.answer_with(flow, answer, replace(visit.framing, close=True))
         self._log(flow, visit)
 
@@ -144,17 +138,17 @@ class GeminiProxy:
     def done(self) -> Awaitable[None] | None:
         """No coroutine function: mitmproxy calls it synchronously when a script is loaded again."""
         self.gate.shut()
-        return asyncio.create_task(self.service.close()) if self.service is not None else None
+        return asyncio.create_task(self.app.close()) if self.app is not None else None
 
     # What the layers need of us (stream.House).
 
     @property
     def first_byte_limit(self) -> float:
-        return self.service.settings.first_byte_limit if self.service else 600
+        return self.app.settings.first_byte_limit if self.app else 600
 
     @property
     def idle_limit(self) -> float:
-        return self.service.settings.idle_limit if self.service else 300
+        return self.app.settings.idle_limit if self.app else 300
 
     @property
     def stopped(self) -> bool:
@@ -165,18 +159,19 @@ class GeminiProxy:
         return FAILED
 
     def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
-        flow = flow or flows.nobody_s()
+        flow, app = flow or flows.nobody_s(), self._serving()
         visit = VISITS.get(flow.id)
-        framing = visit.framing if visit is not None else flows.Framing.of(flow.request)
-        flows.answer_with(flow, self._refusal(error), replace(framing, close=True))
+        client = flows.client_request(flow.request, flow.client_conn)
+        framing = replace(flows.Framing.of(flow.request), cors=app.cors(client), close=True)
+        flows.answer_with(flow, app.refuse(error, client), framing)
         assert flow.response is not None
         if visit is None:  # no other hook hears of it
             self._log(flow, None)
         return flow.response
 
-    def _serving(self) -> Service:
-        assert self.service is not None  # nobody opens the gate without one
-        return self.service
+    def _serving(self) -> App:
+        assert self.app is not None  # nobody opens the gate without one
+        return self.app
 
     @contextlib.contextmanager
     def _failing_closed(self) -> Iterator[None]:
@@ -190,13 +185,13 @@ class GeminiProxy:
 
     def _configure(self, updated: Set[str]) -> None:
         settings = options.settings_from_options()
-        if self.service is None:
+        if self.app is None:
             self.gate.listeners.move_to(settings.port)
             # lazy: otherwise mitmproxy connects to Google before it has read a request, and without a network even
             # /health would get an empty reply. Host kept: it is the name that the client knows us by. A size limit:
             # mitmproxy reads bodies into memory, and without one as long as somebody sends. With a key, clients from
             # anywhere are asked for it; mitmproxy would cut those with a public address without a word.
-            choose(connection_strategy="lazy", keep_host_header=True, body_size_limit=BODY_LIMIT)
+            choose(connection_strategy="lazy", keep_host_header=True, body_size_limit=f"{BODY_LIMIT >> 20}m")
             if settings.api_key:
                 choose(block_global=False)
             trust = options.outbound_from_options().trust
@@ -204,52 +199,35 @@ class GeminiProxy:
             choose(ssl_verify_upstream_trusted_confdir=trust.folder or None)
             if not settings.demo and (problem := trust.problem()):
                 raise exceptions.OptionsError(problem)
-        if self.service is None or "mode" in updated or any(name.startswith(("gemini_", "ssl_")) for name in updated):
-            self._replace_service(Service(settings, options.target(), port(), options.outbound_from_options()))
+        if self.app is None or "mode" in updated or any(name.startswith(("gemini_", "ssl_")) for name in updated):
+            self._replace_app(App(settings, options.target(), port(), options.outbound_from_options(), body_limit))
 
-    async def _serve(self, visit: Visit) -> Answer | None:
-        """The answer, or None where the visit has its call to Google now."""
-        service, client = self._serving(), visit.request()
-        if self.shutdown.begun:
-            raise ProxyError(503, "shutting_down", "The proxy is shutting down.", retry=True)
-        if client.path != visit.head.path:  # edited: another door may want another key
-            service.admit(client)
-        call = await self._call(service, client)
-        if isinstance(call, Answer):
-            return call
-        visit.call = call
-        return None
-
-    async def _call(self, service: Service, client: ClientRequest) -> Call | Answer:
-        """What has to be asked of Google, or the answer where it has not."""
-        if (answer := await service.answer(client)) is not None:
-            return answer
-        if (dialect := service.dialect(client)) is None:
-            raise unknown_path(client)
-        asked = dialect.read(await _decoded(client))
-        if isinstance(asked, Answer):
-            return asked
-        asked = await service.prepared(asked, client)
-        sent = await service.upstream.encode(asked)
-        exchange, proxy = Exchange(dialect, service.upstream, asked), service.outbound.proxy_for(sent.url)
-        return Call(exchange, service.upstream, sent, service.settings.first_byte_limit, proxy)
+    async def _serve(self, visit: Visit) -> Answer | Call:
+        app = self._serving()
+        try:
+            client = visit.request()
+            if self.shutdown.begun:
+                raise ProxyError(503, "shutting_down", "The proxy is shutting down.", retry=True)
+            if client.path != visit.head.path:  # edited: another door may want another key
+                app.admit(client)
+            return await app.answer(client)
+        except ProxyError as error:
+            return app.refuse(error, visit.head)
+        except Exception:
+            logger.exception("A request could not be served.")
+            return app.refuse(FAILED, visit.head)
 
     async def _replayed(self, flow: http.HTTPFlow) -> Answer:
         """A new answer to a request that was let in when it came: its flow has no key, and needs none."""
+        app, client = self._serving(), replace(flows.client_request(flow.request, flow.client_conn), peer="127.0.0.1")
         try:
-            client = flows.client_request(flow.request, flow.client_conn)
-            call = await self._call(self._serving(), replace(client, peer="127.0.0.1"))
-            if isinstance(call, Answer):
-                return call
-            status, headers, body = await second_try.send(call.sent, call.limit)
-            return (
-                call.exchange.whole(headers, body) if status == 200 else call.exchange.rejected(status, headers, body)
-            )
+            answer = await app.answer(client)
+            return await answer.made_here() if isinstance(answer, Call) else answer
         except ProxyError as error:
-            return self._refusal(error)
+            return app.refuse(error, client)
         except Exception:
             logger.exception("A request could not be replayed.")
-            return self._refusal(FAILED)
+            return app.refuse(FAILED, client)
 
     async def _answer(self, flow: http.HTTPFlow, call: Call) -> Answer:
         """What Google's whole answer becomes, after a second try where that can help."""
@@ -257,9 +235,9 @@ class GeminiProxy:
         body = flow.response.get_content(strict=False) or b""
         headers = {name.lower(): value for name, value in flow.response.headers.items()}
         if flow.response.status_code == 200:
-            return call.exchange.whole(headers, body)
+            return await call.answered(200, headers, body)
         running = self._trying.setdefault(flow.client_conn.id, set())
-        task = asyncio.create_task(second_try.answer(call, flow.response.status_code, headers, body))
+        task = asyncio.create_task(call.answered(flow.response.status_code, headers, body))
         running.add(task)
         try:
             return await task
@@ -270,28 +248,20 @@ class GeminiProxy:
             if not running:
                 self._trying.pop(flow.client_conn.id, None)
 
-    def _refusal(self, error: ProxyError) -> Answer:
-        return self._serving().dialects[0].refuse(error)
-
     def _log(self, flow: http.HTTPFlow, visit: Visit | None) -> None:
         if visit is not None and visit.call is not None and (remarks := visit.call.remarks):
             flow.comment = remarks
-        log.write(flow, visit, self._serving().name, as_json=self._serving().settings.log_json)
+        log.write(finished(flow, visit, self._serving().name), as_json=self._serving().settings.log_json)
 
     def _grace(self) -> float:
-        return self.service.settings.shutdown_grace if self.service else 0
+        return self.app.settings.shutdown_grace if self.app else 0
 
-    def _replace_service(self, service: Service) -> None:
-        """Requests that run keep the service they began with."""
-        old, self.service = self.service, service
+    def _replace_app(self, app: App) -> None:
+        """Requests that run keep the app they began with."""
+        old, self.app = self.app, app
         if old is not None:
             self._closing = asyncio.create_task(old.close())
 
 
-async def _decoded(client: ClientRequest) -> ClientRequest:
-    """The request with its body unpacked, in a thread: a large one takes a while."""
-    encoding = client.headers.get("content-encoding", "")
-    if not encoding:
-        return client
-    limit = human.parse_size(ctx.options.body_size_limit) or human.parse_size(BODY_LIMIT) or 0
-    return replace(client, body=await asyncio.to_thread(bodies.decoded, client.body, encoding, limit))
+def body_limit() -> int:
+    return human.parse_size(ctx.options.body_size_limit) or BODY_LIMIT

@@ -1,8 +1,10 @@
 """What mitmproxy says of an upstream that failed, as an error that a client understands. Pure."""
 
 import re
+from urllib.parse import urlsplit
 
 from gemini_proxy import unreachable
+from gemini_proxy.app.call import Call
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.outbound import Proxy
 
@@ -58,6 +60,12 @@ def error_from(message: str, host: str = "Google", proxy: Proxy | None = None) -
             return ProxyError(502, code, text.format(host=host), retry=True)
     number = ERRNO.search(message)
     return _no_connection("connection", host, proxy, unreachable.reason(int(number[1]), message) if number else message)
+
+
+def failure_of(call: Call, message: str) -> ProxyError:
+    """What mitmproxy says of the connection that a call was made on, in words that name the host and what lies before
+    it."""
+    return error_from(message, urlsplit(call.sent.url).hostname or "Google", call.proxy)
 
 
 def _too_slow(message: str, host: str, proxy: Proxy | None) -> str:

@@ -6,43 +6,15 @@ sent, and the request that goes to Google with ours.
 
 import time
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import Any
 
 from mitmproxy import http
 from mitmproxy.proxy import commands
 
-from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Exchange, HttpRequest, Upstream
+from gemini_proxy.app.call import Call
+from gemini_proxy.app.log import Finished
 from gemini_proxy.http import ClientRequest
 from gemini_proxy.mitm import flows, network
-from gemini_proxy.outbound import Proxy
-
-
-@dataclass
-class Call:
-    """A call to Google. `sent` holds the credential: it must not get into a flow or a log."""
-
-    exchange: Exchange
-    upstream: Upstream
-    sent: HttpRequest
-    limit: float  # seconds that a second try may take
-    proxy: Proxy | None = None  # through which Google is reached
-    began: float = field(default_factory=time.monotonic)
-    first_byte: float | None = None
-    comment: str = ""  # on a second try
-
-    def failed(self, message: str) -> ProxyError:
-        """What mitmproxy says of the connection, in words that name the host and what lies before it."""
-        return network.error_from(message, urlsplit(self.sent.url).hostname or "Google", self.proxy)
-
-    def hear(self) -> None:
-        if self.first_byte is None:
-            self.first_byte = time.monotonic()
-
-    @property
-    def remarks(self) -> str:
-        """What the flow list shows beside it: of a stream, some of it is known only after the headers have left."""
-        return "; ".join(filter(None, (self.comment, *self.exchange.warnings)))
 
 
 @dataclass
@@ -94,7 +66,7 @@ class Body:
 
     def broke(self, message: str) -> None:
         """The body will not go on; its end is announced next."""
-        self._call.exchange.interrupt(self._call.failed(message))
+        self._call.exchange.interrupt(network.failure_of(self._call, message))
 
     def beat(self) -> list[bytes]:
         return self._call.exchange.beat()
@@ -109,3 +81,21 @@ class Body:
         assert flow.response is not None
         flow.response.stream = self  # or what else Google sends would go to the client as it is
         return True
+
+
+def finished(flow: http.HTTPFlow, visit: Visit | None, upstream: str) -> Finished:
+    """What the log says of a request, also of one that nobody ever admitted."""
+    response = flow.response
+    failed = response is not None and response.status_code >= 400
+    seen: dict[str, Any] = {}
+    if visit is not None:
+        seen = {"client": visit.head.peer, "seconds": time.monotonic() - visit.began, "call": visit.call}
+    return Finished(
+        request_id=flow.id,
+        method=flow.request.method,
+        path=flow.request.path.partition("?")[0],
+        status=flows.outcome(flow),
+        upstream=upstream,
+        body=(response.raw_content or b"") if response is not None and failed else b"",
+        **seen,
+    )

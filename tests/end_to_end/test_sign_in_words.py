@@ -17,8 +17,8 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.settings import CLIENT_ID
 from gemini_proxy.upstreams.code_assist import eligibility
 from gemini_proxy.upstreams.code_assist.upstream import CodeAssist
+from tests.app.test_auth import Proxy
 from tests.exchanges import exchange
-from tests.mitm.test_auth import Proxy
 
 STANDARD = {"id": "standard-tier", "name": "Gemini Code Assist", "isDefault": True}
 OWN = {**STANDARD, "userDefinedCloudaicompanionProject": True}

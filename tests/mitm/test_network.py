@@ -2,9 +2,16 @@
 
 import pytest
 
+from gemini_proxy.app.call import Call
 from gemini_proxy.exchange import HttpRequest
-from gemini_proxy.mitm.network import CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT, error_from, page_error
-from gemini_proxy.mitm.visits import Call
+from gemini_proxy.mitm.network import (
+    CONNECT_TIMEOUT,
+    FIRST_BYTE_TIMEOUT,
+    IDLE_TIMEOUT,
+    error_from,
+    failure_of,
+    page_error,
+)
 from gemini_proxy.outbound import Proxy
 from tests.exchanges import exchange
 
@@ -67,6 +74,6 @@ def test_a_call_knows_where_it_went() -> None:
     running = exchange()
     sent = HttpRequest("POST", f"https://{HOST}/v1internal:generateContent", {}, b"")
     call = Call(running, running._upstream, sent, 1, PROXY)
-    assert call.failed(REFUSED.format(403)).message.startswith(
+    assert failure_of(call, REFUSED.format(403)).message.startswith(
         f"The proxy proxy.corp.test:3128, from HTTPS_PROXY, opens no connection to {HOST} (403)"
     )

@@ -6,10 +6,11 @@ from typing import Any, cast
 import pytest
 from mitmproxy import http
 
+from gemini_proxy.app.call import Call
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange, HttpRequest
 from gemini_proxy.mitm import network
-from gemini_proxy.mitm.visits import VISITS, Body, Call, Visit
+from gemini_proxy.mitm.visits import VISITS, Body, Visit
 from gemini_proxy.outbound import Proxy
 from tests.exchanges import STOP, exchange, sse_bytes, text
 from tests.mitm.wire import Wire, wire

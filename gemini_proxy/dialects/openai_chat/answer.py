@@ -28,6 +28,9 @@ STREAM_HEADERS = {
     "x-accel-buffering": "no",  # a reverse proxy such as nginx would hold the stream back
 }
 
+BEAT = b": keep-alive\n\n"  # a comment, which every reader of server-sent events skips
+DONE = b"data: [DONE]\n\n"
+
 
 @dataclass(frozen=True)
 class Head:
@@ -109,10 +112,13 @@ class StreamRenderer:
         usage = self._telling.reader.usage
         if self._telling.include_usage and usage is not None:
             frames.append(self._start() + b',"choices":[],"usage":' + to_json(usage_from(usage)) + b"}\n\n")
-        return [*frames, sse.DONE]
+        return [*frames, DONE]
 
     def fail(self, error: ProxyError) -> list[bytes]:
-        return [sse.encode(error_object(error)), sse.DONE]
+        return [sse.encode(error_object(error)), DONE]
+
+    def beat(self) -> bytes:
+        return BEAT
 
     def _say(self, index: int, delta: Delta) -> list[bytes]:
         said = [self._frame(index, to_json(delta, inf_nan_mode="null"))] if delta else []
@@ -185,6 +191,9 @@ class WholeRenderer:
 
     def fail(self, error: ProxyError) -> list[bytes]:
         return [to_json(error_object(error))]
+
+    def beat(self) -> bytes:
+        return b""
 
     def _message(self, index: int) -> "Message":
         return self._messages.setdefault(index, Message())

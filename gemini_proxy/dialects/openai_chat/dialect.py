@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 from urllib.parse import unquote
 
 from pydantic_core import to_json
@@ -20,7 +20,7 @@ from gemini_proxy.dialects.openai_chat.request import Translation, translated
 from gemini_proxy.dialects.openai_chat.signed import Transcript, call_ids, image_ids
 from gemini_proxy.dialects.openai_errors import refusal, refuse_unmet
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask
+from gemini_proxy.exchange import Ask, Route
 from gemini_proxy.gemini.answer import Reader
 from gemini_proxy.gemini.family import Family, family_of
 from gemini_proxy.gemini.models import MODELS, Model, not_found, sorted_for_pickers
@@ -44,6 +44,12 @@ class OpenAIChat:
     """`aliases` are the operator's names for models; `unsupported` is what happens to what Gemini cannot do,
     `models` what is known of Google's models now."""
 
+    routes: ClassVar = {
+        CHAT: Route(("POST",)),
+        MODEL_LIST: Route(("GET", "HEAD"), lists_models=True),
+        MODEL_LIST + "/{model}": Route(("GET", "HEAD"), lists_models=True),
+    }
+
     def __init__(
         self,
         memory: Memory,
@@ -57,14 +63,9 @@ class OpenAIChat:
         self._unsupported = unsupported
         self._created = int(time.time())  # of all models: when they were made, Google does not say
 
-    def speaks(self, request: ClientRequest) -> bool:
-        return request.path == CHAT or request.path == MODEL_LIST or request.path.startswith(MODEL_LIST + "/")
-
     def read(self, request: ClientRequest) -> Ask | Answer:
         if request.path == CHAT:
-            _allow(request, "POST")
             return self._chat(request)
-        _allow(request, "GET", "HEAD")
         if request.path == MODEL_LIST:
             return self._model_list()
         return self._model(unquote(request.path.removeprefix(MODEL_LIST + "/")))
@@ -170,12 +171,6 @@ def model_object(model: Model, created: int) -> dict[str, object]:
         "context_length": model.input_tokens,
         "max_output_tokens": model.output_tokens,
     }
-
-
-def _allow(request: ClientRequest, *methods: str) -> None:
-    if request.method not in methods:
-        text = f"{request.method} is not allowed on {request.path}; use {' or '.join(methods)}."
-        raise ProxyError(405, "method_not_allowed", text, headers={"allow": ", ".join(methods)})
 
 
 def _json(value: object) -> Answer:

@@ -67,6 +67,9 @@ class EmbeddingsRenderer:
     def fail(self, error: ProxyError) -> list[bytes]:
         return [to_json(error_object(error))]
 
+    def beat(self) -> bytes:
+        return b""
+
     def headers(self) -> Mapping[str, str]:
         return {"content-type": "application/json"}
 

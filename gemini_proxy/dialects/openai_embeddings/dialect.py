@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from gemini_proxy.dialects.openai_embeddings import wire
 from gemini_proxy.dialects.openai_embeddings.answer import EmbeddingsRenderer, Form
 from gemini_proxy.dialects.openai_errors import Unmet, refusal, refuse_unmet
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask
+from gemini_proxy.exchange import Ask, Route
 from gemini_proxy.gemini.embeddings import LARGEST_BATCH, BatchEmbedContentsRequest, EmbedContentRequest
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.settings import Unsupported
@@ -19,17 +20,13 @@ PREFIXES = ("models/", "google/", "gemini/")
 class OpenAIEmbeddings:
     """`aliases` are the operator's names for models; `unsupported` is what happens to what Gemini cannot do."""
 
+    routes: ClassVar = {PATH: Route(("POST",))}
+
     def __init__(self, aliases: Mapping[str, str], unsupported: Unsupported = "warn") -> None:
         self._aliases = aliases
         self._unsupported = unsupported
 
-    def speaks(self, request: ClientRequest) -> bool:
-        return request.path == PATH
-
     def read(self, request: ClientRequest) -> Ask:
-        if request.method != "POST":
-            text = f"{request.method} is not allowed on {PATH}; use POST."
-            raise ProxyError(405, "method_not_allowed", text, headers={"allow": "POST"})
         asked = wire.read(request.body)
         warnings = self._warnings(asked)
         model = model_from(asked.model, self._aliases)

@@ -94,7 +94,7 @@ async def _adopted(
     token: Token, place: Place, progress: Callable[[str], None], sleep: Callable[[float], Awaitable[None]]
 ) -> Token:
     if token.scope and CLOUD_PLATFORM not in token.scope.split():
-        raise ProxyError(403, "scope_missing", UNTICKED, kind="permission_error", retry=False)
+        raise ProxyError(403, "scope_missing", UNTICKED, retry=False)
     email = await _email(token, place.google, place.http)
     account = await provisioned(
         token,

@@ -92,12 +92,12 @@ def refusal(reason: str, said: str = "", link: str = "") -> ProxyError:
     quoted = f'Google says: "{" ".join(said.split())}"' if said.strip() else ""
     shown = f"Link: {link}" if link and link not in quoted else ""
     text = "\n".join(filter(None, (f"{words} {named}".strip(), quoted, shown, ADVICE.get(code, ""))))
-    return ProxyError(403, code, text, kind="permission_error", retry=False)
+    return ProxyError(403, code, text, retry=False)
 
 
 def project_required() -> ProxyError:
     """The 403 for an account whose tier wants a project of the user's own."""
-    return ProxyError(403, "project_required", PROJECT_REQUIRED, kind="permission_error", retry=False)
+    return ProxyError(403, "project_required", PROJECT_REQUIRED, retry=False)
 
 
 def not_here(name: str) -> ProxyError:

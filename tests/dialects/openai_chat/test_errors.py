@@ -35,12 +35,16 @@ def test_the_status_implies_the_type(status: int, kind: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [(401, "invalid_api_key", "invalid_request_error"), (429, "insufficient_quota", "insufficient_quota")],
+)
+def test_two_codes_have_types_of_their_own(status: int, code: str, kind: str) -> None:
+    assert json.loads(refusal(ProxyError(status, code, "Words.")).body)["error"]["type"] == kind
+
+
 def test_when_to_try_again() -> None:
-    error = ProxyError(
-        429, "x", "y", kind="insufficient_quota", retry=False, retry_after=12.0001, headers={"allow": "GET"}
-    )
-    answer = refusal(error)
-    assert json.loads(answer.body)["error"]["type"] == "insufficient_quota"
+    answer = refusal(ProxyError(429, "x", "y", retry=False, retry_after=12.0001, headers={"allow": "GET"}))
     assert answer.headers["allow"] == "GET"
     assert answer.headers["x-should-retry"] == "false"
     assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == ("13", "12001")

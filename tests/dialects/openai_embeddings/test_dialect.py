@@ -34,11 +34,6 @@ def answered(ask: Ask, *vectors: list[float], **more: Any) -> Any:
     return json.loads(b"".join(ask.renderer.end()))
 
 
-def test_speaks() -> None:
-    assert DIALECT.speaks(ClientRequest("POST", "/v1/embeddings", {}))
-    assert not DIALECT.speaks(ClientRequest("POST", "/v1/embeddings/x", {}))
-
-
 def test_what_google_is_asked() -> None:
     ask = read(input=["a", "b"], dimensions=8, user="me", google={"task_type": "CLUSTERING", "title": "t"})
     one = {"model": "models/gemini-embedding-001", "outputDimensionality": 8, "taskType": "CLUSTERING", "title": "t"}
@@ -103,13 +98,6 @@ def test_no_json(body: bytes) -> None:
 def test_a_member_is_missing() -> None:
     with pytest.raises(ProxyError, match="'input' is required"):
         DIALECT.read(ClientRequest("POST", "/v1/embeddings", {}, b'{"model":"m"}'))
-
-
-def test_other_methods() -> None:
-    with pytest.raises(ProxyError) as raised:
-        DIALECT.read(ClientRequest("GET", "/v1/embeddings", {}))
-    answer = DIALECT.refuse(raised.value)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
 
 def test_what_is_not_known() -> None:

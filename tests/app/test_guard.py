@@ -2,8 +2,8 @@
 
 import pytest
 
+from gemini_proxy.app.guard import Guard, check_key, check_peer
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.guard import Guard, check_key, check_peer
 from gemini_proxy.http import ClientRequest
 
 SITE = "https://chat.example"
@@ -97,17 +97,18 @@ def test_preflight_c233() -> None:
         "access_control_request_headers": "authorization,content-type,x-stainless-os",
         "access_control_request_private_network": "true",
     }
-    answer = KEYED.preflight(request("OPTIONS", **asked))
+    answer = KEYED.preflight(request("OPTIONS", **asked), ("GET", "POST"))
     assert answer is not None
     assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["access-control-allow-methods"] == "GET, POST"
     assert answer.headers["access-control-allow-headers"] == asked["access_control_request_headers"]
     assert answer.headers["access-control-allow-private-network"] == "true"
-    odd = KEYED.preflight(request("OPTIONS", **{**asked, "access_control_request_headers": "a\r\nb"}))
+    odd = KEYED.preflight(request("OPTIONS", **{**asked, "access_control_request_headers": "a\r\nb"}), ("GET", "POST"))
     assert odd is not None
     assert "access-control-allow-headers" not in odd.headers
-    assert KEYED.preflight(request("OPTIONS", origin=SITE)) is None
-    assert KEYED.preflight(request("OPTIONS", **{**asked, "origin": "https://evil.test"})) is None
-    assert OPEN.preflight(request("OPTIONS", **asked)) is None
+    assert KEYED.preflight(request("OPTIONS", origin=SITE), ("GET", "POST")) is None
+    assert KEYED.preflight(request("OPTIONS", **{**asked, "origin": "https://evil.test"}), ("GET", "POST")) is None
+    assert OPEN.preflight(request("OPTIONS", **asked), ("GET", "POST")) is None
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gemini_proxy.app.announce import DEMO, LEGAL, NO_KEY, NO_ORIGINS, NO_STATE, UNUSED_KEY, Start, lines
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.token import Token
-from gemini_proxy.mitm.announce import DEMO, LEGAL, NO_KEY, NO_ORIGINS, NO_STATE, UNUSED_KEY, Start, lines
 from gemini_proxy.settings import CODE_ASSIST, GEMINI_API, resolve
 
 ME = Token("ya29.s3cret", refresh_token="1//s3cret", email="me@example.com", project_id="p", tier="Standard")

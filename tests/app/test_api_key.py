@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from gemini_proxy.app.api_key import OTHER, client_key, ready, status, with_key
+from gemini_proxy.app.local import naming
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.http import Answer, ClientRequest
-from gemini_proxy.mitm.api_key import OTHER, client_key, page, with_key
-from gemini_proxy.mitm.local import naming
 from tests.exchanges import chat_ask, chat_request
 
 KEY = "AIza" + "k" * 35
@@ -18,42 +18,25 @@ RESTRICTED = ProxyError(403, "google_api_key_restricted", "Google's own words.")
 BAD_KEY = ProxyError(401, "invalid_google_api_key", "Google's own words.")
 
 
-def get(path: str, method: str = "GET") -> ClientRequest:
-    return ClientRequest(method, path, {})
-
-
-def body_of(answer: Answer | None) -> dict[str, Any]:
-    assert answer is not None
+def body_of(answer: Answer) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(answer.body)
     return body
 
 
 def test_ready() -> None:
-    assert body_of(page(get("/health/ready"), None)) == {"status": "ready"}
-    answer = page(get("/health/ready"), NO_KEY)
-    assert answer is not None
+    assert body_of(ready(None)) == {"status": "ready"}
+    answer = ready(NO_KEY)
     assert (answer.status, body_of(answer)["reason"]) == (503, "google_api_key_required")
-    assert body_of(page(get("/health/ready"), BAD_KEY))["message"] == OTHER
+    assert body_of(ready(BAD_KEY))["message"] == OTHER
 
 
 @pytest.mark.parametrize(("obstacle", "there"), [(None, True), (RESTRICTED, True), (BAD_KEY, False), (NO_KEY, False)])
 def test_status(obstacle: ProxyError | None, there: bool) -> None:
-    body = body_of(page(get("/auth/status"), obstacle))
+    body = body_of(status(obstacle))
     assert (body["authenticated"], body.get("reason")) == (there, obstacle.code if obstacle else None)
     assert {"email", "projectId", "expiresAt"} <= set(body)  # as for a sign-in
     assert ("reason" in body) == ("message" in body)
     assert "Google's own words" not in body.get("message", "")
-
-
-@pytest.mark.parametrize("path", ["/auth/login", "/auth/callback?code=1", "/auth/logout", "/auth/done"])
-def test_there_is_nobody_to_sign_in(path: str) -> None:
-    with pytest.raises(ProxyError, match="GEMINI_API_KEY"):
-        page(get(path), None)
-
-
-def test_all_else_is_others() -> None:
-    assert page(get("/v1/models"), None) is None
-    assert page(get("/health"), None) is None
 
 
 @pytest.mark.parametrize(

@@ -3,45 +3,60 @@
 import json
 import logging
 import sys
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mitmproxy import http
-
-from gemini_proxy.mitm import flows
-from gemini_proxy.mitm.visits import Call, Visit
+from gemini_proxy.app.call import Call
 
 logger = logging.getLogger("gemini_proxy.requests")
 QUIET = ("/health", "/health/ready")  # asked every few seconds where something watches
 LONGEST = 300  # characters of a reason
 
 
-def write(flow: http.HTTPFlow, visit: Visit | None, upstream: str, *, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Finished:
+    """A request that has its answer, or never will."""
+
+    request_id: str
+    method: str
+    path: str
+    status: int
+    """What the client got, 499 where it was gone."""
+
+    client: str = ""
+    """The address that it came from, as far as it is known."""
+
+    seconds: float | None = None
+    call: Call | None = None
+    upstream: str = ""
+    body: bytes = b""
+    """Of the answer, where it is an error."""
+
+
+def write(request: Finished, *, as_json: bool) -> None:
     """As JSON the lines go to stderr, where nothing else does, so that programs can read them from a file of their own."""
-    record = _record(flow, visit, upstream)
+    record = _record(request)
     level = _level(record)
     if as_json and level > logging.DEBUG:
         print(json.dumps(record), file=sys.stderr, flush=True)  # noqa: T201
     else:
         logger.log(level, "%s", _line(record))
-    if visit is not None and visit.call is not None and visit.call.remarks:
+    if request.call is not None and (remarks := request.call.remarks):
         # Worth a line of its own: a stream's headers may have left before it was known.
-        logger.warning("%s: %s", record["path"], _printable(visit.call.remarks)[:1000])
+        logger.warning("%s: %s", request.path, _printable(remarks)[:1000])
 
 
-def _record(flow: http.HTTPFlow, visit: Visit | None, upstream: str) -> dict[str, Any]:
+def _record(request: Finished) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    path = flow.request.path.partition("?")[0]
-    record: dict[str, Any] = {"time": now, "request_id": flow.id, "method": flow.request.method, "path": path}
-    record["status"] = flows.outcome(flow)
-    if visit is not None:
-        record["client"] = visit.head.peer
-        record["total_ms"] = _ms(time.monotonic() - visit.began)
-        if visit.call is not None:
-            record |= {"upstream": upstream, **_call(visit.call)}
-    return {**record, **_reason(flow, visit)}
+    record: dict[str, Any] = {"time": now, "request_id": request.request_id, "method": request.method}
+    record |= {"path": request.path, "status": request.status}
+    if request.seconds is not None:
+        record |= {"client": request.client, "total_ms": _ms(request.seconds)}
+    if request.call is not None:
+        record |= {"upstream": request.upstream, **_call(request.call)}
+    return {**record, **_reason(request)}
 
 
 def _call(call: Call) -> dict[str, Any]:
@@ -59,16 +74,13 @@ def _call(call: Call) -> dict[str, Any]:
     return record
 
 
-def _reason(flow: http.HTTPFlow, visit: Visit | None) -> dict[str, str]:
+def _reason(request: Finished) -> dict[str, str]:
     """Why it failed, as the client was told: by a call to Google, or in a body in whatever words its protocol has."""
-    failure = visit.call.exchange.failure if visit is not None and visit.call is not None else None
+    failure = request.call.exchange.failure if request.call is not None else None
     if failure is not None:
         return {"code": failure.code, "reason": failure.message}
-    response = flow.response
-    if response is None or response.status_code < 400 or not response.raw_content:
-        return {}
     try:
-        error = json.loads(response.raw_content)["error"]
+        error = json.loads(request.body)["error"]
         return {"code": str(error["code"]), "reason": str(error["message"])}
     except (ValueError, LookupError, TypeError):
         return {}

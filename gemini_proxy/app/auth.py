@@ -4,10 +4,13 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 
+from gemini_proxy.app.local import said, worded
+from gemini_proxy.app.routes import Handler, Page
+from gemini_proxy.app.visitors import Visitors
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login import pages
 from gemini_proxy.google_login.client import HttpClient
@@ -19,16 +22,14 @@ from gemini_proxy.google_login.status import account_in_words, status_of
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.google_login.token import Token
 from gemini_proxy.http import Answer, ClientRequest
-from gemini_proxy.mitm.local import said, worded
-from gemini_proxy.mitm.visitors import Visitors
 from gemini_proxy.settings import Settings
 from gemini_proxy.upstreams.code_assist.account import sign_in
 from gemini_proxy.upstreams.code_assist.eligibility import STANDING
 
 logger = logging.getLogger(__name__)
 
+STATUS = "/auth/status"
 NO_WAY_IN = ("loopback_only", "invalid_api_key", "access_token_given", "token_store_error")
-Page = Callable[[ClientRequest], Awaitable[Answer]]
 
 
 class AuthPages:
@@ -55,25 +56,24 @@ class AuthPages:
         self._now = now
         self._pending = Pending()
         self._welcome = secrets.token_urlsafe(32)  # what the browser knows that signed in last
-        self._pages: dict[str, dict[str, Page]] = {
+        self._handlers: dict[str, dict[str, Handler]] = {
             "/auth/login": {"GET": self._login, "HEAD": self._login},
             "/auth/callback": {"GET": self._callback},  # no HEAD: it would use up the code
             "/auth/done": {"GET": self._done, "HEAD": self._done},
-            "/auth/status": {"GET": self._status, "HEAD": self._status},
+            STATUS: {"GET": self._status, "HEAD": self._status},
             "/auth/logout": {"GET": self._ask_logout, "HEAD": self._ask_logout, "POST": self._logout},
         }
 
-    async def answer(self, request: ClientRequest) -> Answer | None:
-        """None for what is not ours. Raises ProxyError 405; all other refusals are pages."""
-        methods = self._pages.get(request.path)
-        if methods is None:
-            return None
-        if request.method not in methods:
-            allowed = ", ".join(methods)
-            text = f"{request.method} is not allowed on {request.path}; use {allowed}."
-            raise ProxyError(405, "method_not_allowed", text, headers={"allow": allowed})
+    @property
+    def pages(self) -> dict[str, Page]:
+        """All but the status, which there is without a sign-in too."""
+        paths = self._handlers.items()
+        return {path: Page(tuple(methods), self.answer, "visitors") for path, methods in paths if path != STATUS}
+
+    async def answer(self, request: ClientRequest) -> Answer:
+        """The page for a path and a method that it has; refusals are pages too."""
         try:
-            answer = await methods[request.method](request)
+            answer = await self._handlers[request.path][request.method](request)
         except ProxyError as error:
             again = "" if error.code in NO_WAY_IN else "/auth/login"
             if request.path == "/auth/callback":  # its further lines can quote Google, which names the account

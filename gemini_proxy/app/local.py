@@ -1,11 +1,11 @@
-"""What the proxy answers itself, whatever dialect a client speaks: /health and /health/ready. Neither needs a key."""
+"""/health and /health/ready, which need no key, and what may be said to whom."""
 
 import json
 from dataclasses import replace
 
+from gemini_proxy.app.guard import check_peer
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.source import TokenSource
-from gemini_proxy.guard import check_peer
 from gemini_proxy.http import Answer, ClientRequest
 
 JSON = {"content-type": "application/json", "cache-control": "no-store"}
@@ -47,19 +47,13 @@ def worded(error: ProxyError, request: ClientRequest) -> ProxyError:
     return error.told_here() if is_here(request) else error
 
 
-def health(request: ClientRequest) -> Answer | None:
-    """Whether the process is there; nothing is asked of Google, and no key is needed."""
-    if request.path != "/health":
-        return None
-    _check_method(request)
+async def health(request: ClientRequest) -> Answer:
+    """That the process is there; nothing is asked of Google."""
     return HEALTH
 
 
-async def ready(request: ClientRequest, source: TokenSource, project: str) -> Answer | None:
+async def ready(source: TokenSource, project: str) -> Answer:
     """Whether a request would work, as far as the proxy can tell without asking Google; `project` is the configured one."""
-    if request.path != "/health/ready":
-        return None
-    _check_method(request)
     reason = await _obstacle(source, project)
     if not reason:
         return READY
@@ -87,9 +81,3 @@ async def _obstacle(source: TokenSource, project: str) -> str:
     if token is None:
         return "google_login_required"
     return "" if project or token.project_id else "project_required"
-
-
-def _check_method(request: ClientRequest) -> None:
-    if request.method not in ("GET", "HEAD"):
-        text = f"{request.method} is not allowed on {request.path}; use GET."
-        raise ProxyError(405, "method_not_allowed", text, headers={"allow": "GET, HEAD"})

@@ -6,7 +6,7 @@ A browser is a way round the loopback address: any page can make it ask 127.0.0.
 
 import hmac
 import string
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
@@ -18,7 +18,6 @@ KEY_HEADERS = ("x-api-key", "x-goog-api-key")
 # What web servers, tunnels and CDNs add to a request that they pass on for somebody else.
 FORWARDED = ("forwarded", "via", "true-client-ip", "cf-connecting-ip", "fly-client-ip", "fastly-client-ip")
 FORWARDED_PREFIXES = ("x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-")
-METHODS = "GET, HEAD, POST"
 EXPOSED = "x-request-id, x-should-retry, retry-after, retry-after-ms, x-gemini-proxy-warnings, x-gemini-model-version"
 PREFLIGHT_LIFETIME = "600"  # seconds
 HEADER_NAMES = frozenset(string.ascii_letters + string.digits + "-_, ")
@@ -70,14 +69,14 @@ class Guard:
             return {"vary": "origin"} if self.origins else {}
         return {"access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED, "vary": "origin"}
 
-    def preflight(self, request: ClientRequest) -> Answer | None:
-        """The answer to a browser's question before the request: it comes without a key. To be called after
-        `check_origin`; None for what is not one."""
+    def preflight(self, request: ClientRequest, methods: Iterable[str]) -> Answer | None:
+        """The answer to a browser's question before the request: it comes without a key. `methods` are those of the path.
+        To be called after `check_origin`; None for what is not one."""
         if request.method != "OPTIONS" or not self.allowed_origin(request):
             return None
         if "access-control-request-method" not in request.headers:
             return None
-        headers = {"access-control-allow-methods": METHODS, "access-control-max-age": PREFLIGHT_LIFETIME}
+        headers = {"access-control-allow-methods": ", ".join(methods), "access-control-max-age": PREFLIGHT_LIFETIME}
         asked = request.headers.get("access-control-request-headers", "")
         if asked and HEADER_NAMES.issuperset(asked):
             headers["access-control-allow-headers"] = asked
@@ -116,7 +115,7 @@ def check_key(request: ClientRequest, api_key: str) -> None:
         return
     text = f"{_problem(request, sent)}. Send the proxy's key (PROXY_API_KEY) as 'Authorization: Bearer KEY'."
     headers = {"www-authenticate": "Bearer"}
-    raise ProxyError(401, "invalid_api_key", text, kind="invalid_request_error", retry=False, headers=headers)
+    raise ProxyError(401, "invalid_api_key", text, retry=False, headers=headers)
 
 
 def _keys(request: ClientRequest) -> list[str]:

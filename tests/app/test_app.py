@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from gemini_proxy.app.app import App
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.mitm.service import Service
 from gemini_proxy.settings import resolve
 
 KEY = "s3cret"
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Service:
+def app(tmp_path: Path) -> App:
     env = {"PROXY_API_KEY": KEY, "GEMINI_STATE_DIRECTORY": str(tmp_path), "TOKEN_STORE_PATH": str(tmp_path / "t.json")}
-    return Service(resolve({**env, "GEMINI_ALLOWED_ORIGINS": "https://chat.example"}), "", 3000)
+    return App(resolve({**env, "GEMINI_ALLOWED_ORIGINS": "https://chat.example"}), "", 3000)
 
 
 def request(path: str, method: str = "GET", **headers: str) -> ClientRequest:
@@ -37,27 +37,27 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("path", CLOSED)
-def test_everything_needs_the_key_wherever_it_stands(service: Service, path: str) -> None:
+def test_everything_needs_the_key_wherever_it_stands(app: App, path: str) -> None:
     with pytest.raises(ProxyError) as caught:
-        service.admit(request(path))
+        app.admit(request(path))
     assert caught.value.status == 401
-    service.admit(request(path, authorization=f"Bearer {KEY}"))
+    app.admit(request(path, authorization=f"Bearer {KEY}"))
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/auth/login", "/auth/status", "/auth/nothing"])
-def test_public_pages_and_the_sign_in_do_not(service: Service, path: str) -> None:
-    service.admit(request(path))
+def test_public_pages_and_the_sign_in_do_not(app: App, path: str) -> None:
+    app.admit(request(path))
 
 
-def test_a_browser_asks_before_it_has_the_key(service: Service) -> None:
+def test_a_browser_asks_before_it_has_the_key(app: App) -> None:
     asked = {"origin": "https://chat.example", "access_control_request_method": "POST"}
-    service.admit(request("/v1/models", "OPTIONS", **asked))
+    app.admit(request("/v1/models", "OPTIONS", **asked))
     with pytest.raises(ProxyError):
-        service.admit(request("/v1/models", "OPTIONS", origin="https://chat.example"))
+        app.admit(request("/v1/models", "OPTIONS", origin="https://chat.example"))
 
 
 @pytest.mark.parametrize("path", ["http://localhost/v1/models", "*", "//v1/models"])
-def test_a_target_that_is_no_path(service: Service, path: str) -> None:
+def test_a_target_that_is_no_path(app: App, path: str) -> None:
     with pytest.raises(ProxyError) as caught:
-        service.admit(request(path, authorization=f"Bearer {KEY}"))
+        app.admit(request(path, authorization=f"Bearer {KEY}"))
     assert caught.value.status == 404

@@ -10,10 +10,10 @@ from base64 import b64decode
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from gemini_proxy import guard
+from gemini_proxy.app import guard
+from gemini_proxy.app.local import is_here
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.mitm.local import is_here
 from gemini_proxy.setting_values import is_loopback
 from gemini_proxy.settings import Settings
 

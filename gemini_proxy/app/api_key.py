@@ -4,10 +4,10 @@ import json
 import re
 from dataclasses import replace
 
+from gemini_proxy.app.local import JSON, READY
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.http import Answer, ClientRequest
-from gemini_proxy.mitm.local import JSON, READY
 from gemini_proxy.upstreams.gemini_api.status import key_status
 
 GOOGLE_KEY = re.compile(r"AIza[\w-]{30,80}")
@@ -21,19 +21,15 @@ OTHER = "Google refuses the API key: check GEMINI_API_KEY (https://aistudio.goog
 NO_SIGN_IN = "No sign-in is needed: this proxy uses Google's public API with GEMINI_API_KEY."
 
 
-def page(request: ClientRequest, obstacle: ProxyError | None) -> Answer | None:
-    """/health/ready and /auth/status of an upstream that signs nobody in; None for what is neither.
+def ready(obstacle: ProxyError | None) -> Answer:
+    """/health/ready of an upstream that signs nobody in."""
+    return READY if obstacle is None else _answer(503, {"status": "not_ready", **_said(obstacle)})
 
-    Raises ProxyError 404 for the other pages of a sign-in.
-    """
-    if request.path == "/health/ready" and request.method in ("GET", "HEAD"):
-        return READY if obstacle is None else _answer(503, {"status": "not_ready", **_said(obstacle)})
-    if request.path == "/auth/status" and request.method in ("GET", "HEAD"):
-        problem = _said(obstacle) if obstacle is not None else {}
-        return _answer(200, {**key_status(obstacle), **problem})
-    if request.path.startswith("/auth/"):
-        raise ProxyError(404, "not_found", NO_SIGN_IN, retry=False)
-    return None
+
+def status(obstacle: ProxyError | None) -> Answer:
+    """/auth/status of an upstream that signs nobody in."""
+    problem = _said(obstacle) if obstacle is not None else {}
+    return _answer(200, {**key_status(obstacle), **problem})
 
 
 def client_key(request: ClientRequest) -> str:

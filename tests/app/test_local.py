@@ -5,12 +5,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gemini_proxy.app.app import unknown_path
+from gemini_proxy.app.local import REMEDIES, SETTLED, ready, worded
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.google_login.store import TokenStore
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.mitm.local import REMEDIES, SETTLED, health, ready, worded
-from gemini_proxy.mitm.service import unknown_path
 from gemini_proxy.upstreams.code_assist import eligibility
 from tests.google_login.scripted import GOOGLE, REVOKED, Clock, ScriptedGoogle, granted, token
 
@@ -24,11 +24,10 @@ class Scene:
         self.http = self.google.client()
         self.source = TokenSource(self.store, GOOGLE, self.http, "http://127.0.0.1:3000/auth/login", self.clock)
 
-    async def ready(self, project: str = "", method: str = "GET") -> tuple[int, str]:
+    async def ready(self, project: str = "") -> tuple[int, str]:
         """Status and reason; whatever the answer is, it has nothing of the user's, and Google was not asked for it."""
         before = len(self.google.requests)
-        answer = await ready(ClientRequest(method, "/health/ready", {}), self.source, project)
-        assert answer is not None
+        answer = await ready(self.source, project)
         assert len(self.google.requests) == before
         for private in ("example.com", "my-project", str(self.store.path.parent), "ya29", "https://"):
             assert private not in answer.body.decode()
@@ -123,20 +122,6 @@ def test_what_only_helps_here_is_said_here() -> None:
     assert here.message == "Sign in. Or run /home/me/login.py"
     assert (here.status, here.code, here.headers) == (error.status, error.code, error.headers)
     assert forwarded.message == elsewhere.message == error.message == "Sign in."
-
-
-async def test_other_methods_and_paths(scene: Scene) -> None:
-    assert (await scene.ready(method="HEAD"))[0] == 503
-    for path in ("/health", "/health/ready"):
-        request = ClientRequest("POST", path, {})
-        with pytest.raises(ProxyError) as caught:
-            _ = health(request) or await ready(request, scene.source, "")
-        assert (caught.value.status, caught.value.headers) == (405, {"allow": "GET, HEAD"})
-    assert await ready(ClientRequest("GET", "/health", {}), scene.source, "") is None
-    assert health(ClientRequest("GET", "/health/ready", {})) is None
-    answer = health(ClientRequest("GET", "/health", {}))
-    assert answer is not None
-    assert answer.body == b'{"status":"ok"}'
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import zlib
 
 import pytest
 
+from gemini_proxy.app.bodies import decoded
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.mitm.bodies import decoded
 
 PLAIN = b'{"a": 1}' * 100
 DEFLATE = zlib.compress(PLAIN)

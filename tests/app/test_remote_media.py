@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemini_proxy import remote_media
+from gemini_proxy.app import remote_media
+from gemini_proxy.app.remote_media import Fetcher, is_public
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
 from gemini_proxy.outbound import Outbound
-from gemini_proxy.remote_media import Fetcher, is_public
 from tests.certificates import private_root
 from tests.exchanges import exchange
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from gemini_proxy.app.earlier import ask_earlier
 from gemini_proxy.dialects.openai_embeddings.dialect import OpenAIEmbeddings
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
 from gemini_proxy.google_login.client import Reply
 from gemini_proxy.http import ClientRequest
-from gemini_proxy.mitm.earlier import ask_earlier
 from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
 
 UPSTREAM = GeminiApi("https://google.test", "AIza" + "k" * 35)
