@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
+from gemini_proxy.errors import ProxyError
+
 
 @dataclass(frozen=True)
 class ClientRequest:
@@ -37,6 +39,8 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    error: ProxyError | None = None
+    """What it tells the client, in whatever words: the log has its own."""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

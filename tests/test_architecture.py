@@ -20,7 +20,7 @@ HOST = {*BOTTOM, *NETWORK, "http", "exchange", "settings", "setting_values", "up
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
-    "http": set(),
+    "http": {"errors"},
     "sse": set(),
     "login_command": set(),
     "setting_values": set(),

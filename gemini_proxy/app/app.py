@@ -148,7 +148,7 @@ class App:
         """The error in the words of the dialect that the path belongs to. What is nobody's, or could not even be read,
         gets the form in which most clients look for a message."""
         claim = self._routes.claim(request.path) if request is not None else None
-        return claim.dialect.refuse(error) if claim is not None else refusal(error)
+        return replace(claim.dialect.refuse(error) if claim is not None else refusal(error), error=error)
 
     async def _answer(self, request: ClientRequest) -> Answer | Call:
         if (answer := self._preflight(request)) is not None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gemini_proxy.app.call import Call
+from gemini_proxy.errors import ProxyError
 
 logger = logging.getLogger("gemini_proxy.requests")
 QUIET = ("/health", "/health/ready")  # asked every few seconds where something watches
@@ -31,8 +32,8 @@ class Finished:
     seconds: float | None = None
     call: Call | None = None
     upstream: str = ""
-    body: bytes = b""
-    """Of the answer, where it is an error."""
+    error: ProxyError | None = None
+    """Why it was refused, where there was no call to Google."""
 
 
 def write(request: Finished, *, as_json: bool) -> None:
@@ -75,15 +76,9 @@ def _call(call: Call) -> dict[str, Any]:
 
 
 def _reason(request: Finished) -> dict[str, str]:
-    """Why it failed, as the client was told: by a call to Google, or in a body in whatever words its protocol has."""
-    failure = request.call.exchange.failure if request.call is not None else None
-    if failure is not None:
-        return {"code": failure.code, "reason": failure.message}
-    try:
-        error = json.loads(request.body)["error"]
-        return {"code": str(error["code"]), "reason": str(error["message"])}
-    except (ValueError, LookupError, TypeError):
-        return {}
+    """Why it failed, in the words that the client's protocol may have put otherwise."""
+    error = request.call.exchange.failure if request.call is not None else request.error
+    return {"code": error.code, "reason": error.message} if error is not None else {}
 
 
 def _level(record: Mapping[str, Any]) -> int:

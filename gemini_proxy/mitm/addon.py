@@ -82,10 +82,10 @@ class GeminiProxy:
             self.app.admit(visit.head)
             visit.admitted = True
         except ProxyError as error:
-            flows.answer_with(flow, self.app.refuse(error, visit.head), visit.framing)
+            visit.answer_with(self.app.refuse(error, visit.head))
         except Exception:
             logger.exception("A request could not be looked at.")
-            flows.answer_with(flow, self.app.refuse(FAILED, visit.head), visit.framing)
+            visit.answer_with(self.app.refuse(FAILED, visit.head))
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """A replay has no connection and no layer of ours, so it is answered here, as a call of our own."""
@@ -98,7 +98,7 @@ class GeminiProxy:
         if isinstance(answer, Call):
             visit.call = answer
         else:
-            flows.answer_with(visit.flow, answer, visit.framing)
+            visit.answer_with(answer)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         visit = VISITS.get(flow.id)
@@ -165,8 +165,10 @@ class GeminiProxy:
         framing = replace(flows.Framing.of(flow.request), cors=app.cors(client), close=True)
         flows.answer_with(flow, app.refuse(error, client), framing)
         assert flow.response is not None
-        if visit is None:  # no other hook hears of it
-            self._log(flow, None)
+        if visit is not None:
+            visit.error = error
+        else:  # no other hook hears of it
+            self._log(flow, None, error)
         return flow.response
 
     def _serving(self) -> App:
@@ -248,10 +250,10 @@ class GeminiProxy:
             if not running:
                 self._trying.pop(flow.client_conn.id, None)
 
-    def _log(self, flow: http.HTTPFlow, visit: Visit | None) -> None:
+    def _log(self, flow: http.HTTPFlow, visit: Visit | None, error: ProxyError | None = None) -> None:
         if visit is not None and visit.call is not None and (remarks := visit.call.remarks):
             flow.comment = remarks
-        log.write(finished(flow, visit, self._serving().name), as_json=self._serving().settings.log_json)
+        log.write(finished(flow, visit, error, self._serving().name), as_json=self._serving().settings.log_json)
 
     def _grace(self) -> float:
         return self.app.settings.shutdown_grace if self.app else 0

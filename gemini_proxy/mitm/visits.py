@@ -13,7 +13,8 @@ from mitmproxy.proxy import commands
 
 from gemini_proxy.app.call import Call
 from gemini_proxy.app.log import Finished
-from gemini_proxy.http import ClientRequest
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.mitm import flows, network
 
 
@@ -29,7 +30,13 @@ class Visit:
     framing: flows.Framing
     admitted: bool = False
     call: Call | None = None
+    error: ProxyError | None = None  # that it was answered with, without a call
     began: float = field(default_factory=time.monotonic)
+
+    def answer_with(self, answer: Answer) -> None:
+        """Sets the answer to a visit that needs no call."""
+        self.error = answer.error
+        flows.answer_with(self.flow, answer, self.framing)
 
     def request(self) -> ClientRequest:
         """The request as the flow has it now: somebody may have edited it since it came."""
@@ -83,19 +90,18 @@ class Body:
         return True
 
 
-def finished(flow: http.HTTPFlow, visit: Visit | None, upstream: str) -> Finished:
-    """What the log says of a request, also of one that nobody ever admitted."""
-    response = flow.response
-    failed = response is not None and response.status_code >= 400
-    seen: dict[str, Any] = {}
+def finished(flow: http.HTTPFlow, visit: Visit | None, error: ProxyError | None, upstream: str) -> Finished:
+    """What the log says of a request, also of one that nobody ever admitted; `error` is what it got for an answer, where
+    that has no visit."""
+    seen: dict[str, Any] = {"error": error}
     if visit is not None:
         seen = {"client": visit.head.peer, "seconds": time.monotonic() - visit.began, "call": visit.call}
+        seen["error"] = error or visit.error
     return Finished(
         request_id=flow.id,
         method=flow.request.method,
         path=flow.request.path.partition("?")[0],
         status=flows.outcome(flow),
         upstream=upstream,
-        body=(response.raw_content or b"") if response is not None and failed else b"",
         **seen,
     )

@@ -117,6 +117,12 @@ def test_a_hook_that_fails_lets_nobody_in(
     assert not client.opened
 
 
+def test_the_log_has_the_reason_in_our_words(client: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    client.client_says(request()).client_says(b"")
+    assert " 401 invalid_api_key " in caplog.text
+    assert "No API key provided" in caplog.text
+
+
 def test_who_is_late_hears_that_it_ends(client: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shutdown, "begun", True)
     client.client_says(request(KEY, body=b'{"text":"hi"}'))
