@@ -27,7 +27,7 @@ def call() -> Call:
     [
         (Finished("i", "GET", "/health", 200), logging.DEBUG),
         (Finished("i", "GET", "/health/ready", 200), logging.DEBUG),
-        (Finished("i", "GET", "/health/ready", 503), logging.ERROR),
+        (Finished("i", "GET", "/health/ready", 503), logging.DEBUG),
         (Finished("i", "POST", CHAT, 200), logging.INFO),
         (Finished("i", "POST", CHAT, 401, error=NO_KEY), logging.WARNING),
         (Finished("i", "POST", CHAT, 500), logging.ERROR),
