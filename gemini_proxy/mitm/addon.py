@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.flow import Error
 from mitmproxy.utils import human
 
+from gemini_proxy import content_coding
 from gemini_proxy.app import log
 from gemini_proxy.app.app import BODY_LIMIT, FAILED, App
 from gemini_proxy.app.call import Call
@@ -125,10 +127,13 @@ class GeminiProxy:
         visit = VISITS.pop(flow.id, None)
         if visit is None or flow.error is None:
             return
-        if visit.call is not None and flow.client_conn.connected and not (flow.response and flow.response.stream):
+        heard = flow.client_conn.connected and not (flow.response and flow.response.stream)
+        if visit.call is not None and heard:
             # closed, because mitmproxy gives every later request of this connection the same error again
             answer = visit.call.exchange.refuse(network.failure_of(visit.call, flow.error.msg))
             flows.answer_with(flow, answer, replace(visit.framing, close=True))
+        elif heard and flow.error.msg != Error.KILLED_MESSAGE:
+            return  # the layer is about to ask for a page, which is logged
         self._log(flow, visit)
 
     def client_disconnected(self, client: connection.Client) -> None:
@@ -234,7 +239,7 @@ class GeminiProxy:
     async def _answer(self, flow: http.HTTPFlow, call: Call) -> Answer:
         """What Google's whole answer becomes, after a second try where that can help."""
         assert flow.response is not None
-        body = flow.response.get_content(strict=False) or b""
+        body = _unpacked(flow.response)
         headers = {name.lower(): value for name, value in flow.response.headers.items()}
         if flow.response.status_code == 200:
             return await call.answered(200, headers, body)
@@ -263,6 +268,16 @@ class GeminiProxy:
         old, self.app = self.app, app
         if old is not None:
             self._closing = asyncio.create_task(old.close())
+
+
+def _unpacked(response: http.Response) -> bytes:
+    """The body of Google's, which was asked not to compress it; what cannot be unpacked within bounds stays as it is,
+    and is no answer."""
+    body = response.raw_content or b""
+    try:
+        return content_coding.unpacked(body, response.headers.get("content-encoding", ""), body_limit())
+    except ValueError:
+        return body
 
 
 def body_limit() -> int:

@@ -49,7 +49,8 @@ def check_chunks(connection: Http1Connection) -> None:
 class AnsweringServer(Http1Server):
     """The client's side. What it sends while it reads a head can only be mitmproxy's page for a malformed one."""
 
-    page: Callable[[http.HTTPFlow | None, ProxyError], http.Response]
+    page: Callable[[int | None, ProxyError], http.Response]  # for a stream, None where there is none yet
+    refused = False
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and len(self.buf) > HEAD_LIMIT and b"\r\n\r\n" not in bytes(self.buf):
@@ -63,13 +64,13 @@ class AnsweringServer(Http1Server):
         check_chunks(self)
         for command in super().read_body(event):
             broken = isinstance(command, commands.CloseConnection) and isinstance(event, events.DataReceived)
-            if broken and self.response is None:
+            if broken and self.response is None and not self.refused:
                 yield commands.SendData(self.conn, assemble_response(self._page(400, MALFORMED)))
             yield command
 
     def _translated(self, own: Generator[commands.Command, Any, None]) -> layer.CommandGenerator[None]:
         for command in own:  # none of them blocks
-            if isinstance(command, commands.SendData) and command.connection is self.conn:
+            if isinstance(command, commands.SendData) and command.connection is self.conn and not self.refused:
                 yield commands.SendData(self.conn, assemble_response(self._page(400, MALFORMED)))
             else:
                 yield command
@@ -79,7 +80,8 @@ class AnsweringServer(Http1Server):
         yield commands.CloseConnection(self.conn)
 
     def _page(self, status: int, message: str) -> http.Response:
-        response = self.page(None, network.page_error(status, message))
+        self.refused = True
+        response = self.page(self.stream_id if self.request is not None else None, network.page_error(status, message))
         response.headers["connection"] = "close"
         return response
 

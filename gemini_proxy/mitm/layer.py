@@ -18,7 +18,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from mitmproxy import ctx
+from mitmproxy import ctx, http
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layer import NextLayer
@@ -26,6 +26,7 @@ from mitmproxy.proxy.layers.http import HttpLayer, RegisterHttpConnection
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.tunnel import TunnelLayer
 
+from gemini_proxy.errors import ProxyError
 from gemini_proxy.mitm import network
 from gemini_proxy.mitm.http1 import AnsweringClient, AnsweringServer
 from gemini_proxy.mitm.stream import AnsweringStream, Commands, House, Linger, Tick
@@ -50,7 +51,7 @@ class AnsweringLayer(HttpLayer):
             return
         if isinstance(event, events.Start) and self.context.client.alpn in (None, b"", b"http/1.1", b"http/1.0"):
             server = AnsweringServer(self.context.fork())
-            server.page = self.house.page
+            server.page = self._page
             self.connections.setdefault(self.context.client, server)
         yield from super()._handle_event(event)
 
@@ -78,6 +79,10 @@ class AnsweringLayer(HttpLayer):
                 AnsweringClient.adopt(below)
             below = getattr(below, "child_layer", None)
         yield from super().register_connection(command)
+
+    def _page(self, stream_id: int | None, error: ProxyError) -> http.Response:
+        stream = self.streams.get(stream_id or 0)
+        return self.house.page(stream.flow if stream is not None else None, error)
 
     def _wind(self) -> Commands:
         if self.clock is None:

@@ -94,14 +94,17 @@ def finished(flow: http.HTTPFlow, visit: Visit | None, error: ProxyError | None,
     """What the log says of a request, also of one that nobody ever admitted; `error` is what it got for an answer, where
     that has no visit."""
     seen: dict[str, Any] = {"error": error}
+    status = flows.outcome(flow)
     if visit is not None:
+        if visit.error is not None and flow.response is not None:  # a refusal, after which we ended the connection
+            status = flow.response.status_code
         seen = {"client": visit.head.peer, "seconds": time.monotonic() - visit.began, "call": visit.call}
         seen["error"] = error or visit.error
     return Finished(
         request_id=flow.id,
         method=flow.request.method,
         path=flow.request.path.partition("?")[0],
-        status=flows.outcome(flow),
+        status=status,
         upstream=upstream,
         **seen,
     )

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gemini_proxy.emulator import Answer, Emulator
-from tests.end_to_end.proxy import Proxy, running, sign_in
+from tests.end_to_end.proxy import Proxy, running, sign_in, wait_until
 from tests.exchanges import HI
 
 CHAT = "/v1/chat/completions"
@@ -127,9 +127,11 @@ RAW: list[tuple[bytes, int]] = [
 
 @pytest.mark.parametrize(("wire", "status"), RAW, ids=range(len(RAW)))
 def test_malformed_requests_get_openai_s_errors_c238(keyed: Proxy, google: Emulator, wire: bytes, status: int) -> None:
-    before = len(google.requests)
+    before, logged = len(google.requests), len(keyed.log)
     head, body = ask_raw(keyed, wire.replace(b"\r\n", b"\r\nAuthorization: Bearer s3cret\r\n", 1))
     assert int(head.split()[1]) == status
+    assert wait_until(lambda: keyed.log[logged:].count("request_id=") == 1)  # once, whoever words it
+    assert " 499 " not in keyed.log[logged:]
     assert "application/json" in head
     assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
     assert len(google.requests) == before
