@@ -132,7 +132,7 @@ class GeminiProxy:
             # closed, because mitmproxy gives every later request of this connection the same error again
             answer = visit.call.exchange.refuse(network.failure_of(visit.call, flow.error.msg))
             flows.answer_with(flow, answer, replace(visit.framing, close=True))
-        elif heard and flow.error.msg != Error.KILLED_MESSAGE:
+        elif visit.error is None and heard and flow.error.msg != Error.KILLED_MESSAGE:
             return  # the layer is about to ask for a page, which is logged
         self._log(flow, visit)
 
@@ -163,8 +163,8 @@ class GeminiProxy:
         """A request that nobody has admitted, although the gate was open: a hook has failed, and the log says where."""
         return FAILED
 
-    def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
-        flow, app = flow or flows.nobody_s(), self._serving()
+    def page(self, flow: http.HTTPFlow, error: ProxyError) -> http.Response:
+        app = self._serving()
         visit = VISITS.get(flow.id)
         client = flows.client_request(flow.request, flow.client_conn)
         framing = replace(flows.Framing.of(flow.request), cors=app.cors(client), close=True)

@@ -133,12 +133,12 @@ def outcome(flow: http.HTTPFlow) -> int:
     return flow.response.status_code if flow.response is not None else 499
 
 
-def nobody_s() -> http.HTTPFlow:
-    """A flow for a request that could not even be read."""
+def unread(request: http.Request | None) -> http.HTTPFlow:
+    """A flow for a request whose body could not be read, or not even its head."""
     address = ("", 0)
     client = connection.Client(peername=address, sockname=address, timestamp_start=time.time())
     flow = http.HTTPFlow(client, connection.Server(address=None))
-    flow.request = http.Request.make("GET", "http://unreadable/")
+    flow.request = request or http.Request.make("GET", "http://unreadable/")
     return flow
 
 

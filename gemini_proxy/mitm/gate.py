@@ -133,10 +133,9 @@ class Gate:
             return self.addon.closed()
         return ProxyError(503, "not_loaded", self._problem, retry=True)
 
-    def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
+    def page(self, flow: http.HTTPFlow, error: ProxyError) -> http.Response:
         if self.addon is not None:
             return self.addon.page(flow, error)
-        flow = flow or flows.nobody_s()
         flows.answer_with(flow, refusal(error), flows.Framing.of(flow.request))
         assert flow.response is not None
         return flow.response

@@ -49,7 +49,7 @@ def check_chunks(connection: Http1Connection) -> None:
 class AnsweringServer(Http1Server):
     """The client's side. What it sends while it reads a head can only be mitmproxy's page for a malformed one."""
 
-    page: Callable[[int | None, ProxyError], http.Response]  # for a stream, None where there is none yet
+    page: Callable[["AnsweringServer", ProxyError], http.Response]
     refused = False
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
@@ -69,10 +69,12 @@ class AnsweringServer(Http1Server):
             yield command
 
     def _translated(self, own: Generator[commands.Command, Any, None]) -> layer.CommandGenerator[None]:
+        malformed = False
         for command in own:  # none of them blocks
             if isinstance(command, commands.SendData) and command.connection is self.conn and not self.refused:
+                malformed = True
                 yield commands.SendData(self.conn, assemble_response(self._page(400, MALFORMED)))
-            else:
+            elif not (malformed and isinstance(command, ReceiveHttp)):  # no stream answers and logs it again
                 yield command
 
     def _refuse(self, status: int, message: str) -> layer.CommandGenerator[None]:
@@ -81,7 +83,7 @@ class AnsweringServer(Http1Server):
 
     def _page(self, status: int, message: str) -> http.Response:
         self.refused = True
-        response = self.page(self.stream_id if self.request is not None else None, network.page_error(status, message))
+        response = self.page(self, network.page_error(status, message))
         response.headers["connection"] = "close"
         return response
 

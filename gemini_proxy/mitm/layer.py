@@ -27,7 +27,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.tunnel import TunnelLayer
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.mitm import network
+from gemini_proxy.mitm import flows, network
 from gemini_proxy.mitm.http1 import AnsweringClient, AnsweringServer
 from gemini_proxy.mitm.stream import AnsweringStream, Commands, House, Linger, Tick
 
@@ -80,9 +80,9 @@ class AnsweringLayer(HttpLayer):
             below = getattr(below, "child_layer", None)
         yield from super().register_connection(command)
 
-    def _page(self, stream_id: int | None, error: ProxyError) -> http.Response:
-        stream = self.streams.get(stream_id or 0)
-        return self.house.page(stream.flow if stream is not None else None, error)
+    def _page(self, server: AnsweringServer, error: ProxyError) -> http.Response:
+        stream = self.streams.get(server.stream_id or 0)
+        return self.house.page(stream.flow if stream is not None else flows.unread(server.request), error)
 
     def _wind(self) -> Commands:
         if self.clock is None:

@@ -60,7 +60,7 @@ class House(Protocol):
     def stopped(self) -> bool:
         """Whether answers under way have to end now."""
 
-    def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
+    def page(self, flow: http.HTTPFlow, error: ProxyError) -> http.Response:
         """The answer to a request that no hook has answered, or to one that could not be read (None)."""
 
     def closed(self) -> ProxyError:

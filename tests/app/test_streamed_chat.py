@@ -4,11 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from gemini_proxy.app.call import Call
 from gemini_proxy.emulator import Answer as Scripted
 from gemini_proxy.emulator import Emulator
+from gemini_proxy.errors import ProxyError
+from gemini_proxy.exchange import HttpRequest
+from gemini_proxy.outbound import Outbound
 from tests.app.apps import app_in, serving, told
 from tests.app.streamed_chat import chat
-from tests.exchanges import chat_request, events, finishes, said
+from tests.exchanges import chat_request, events, exchange, finishes, said
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +36,16 @@ async def test_google_s_refusal_and_its_second_try(tmp_path: Path) -> None:
             assert (answer.status, finishes(events(answer.body))) == (200, ["stop"])
             google.script("streamGenerateContent", *[Scripted.error("unauthenticated")] * 2)
             assert (await told(app, chat_request(stream=True))).status == 401
+
+
+async def test_a_call_of_its_own_goes_the_way_that_it_was_given() -> None:
+    """Not the one that the environment says: a host may have settings of its own."""
+    running = exchange()
+    sent = HttpRequest("POST", "http://google.test/", {}, b"")
+    nowhere = Outbound(proxies={"http": ("GIVEN_PROXY", "http://127.0.0.1:9")})
+    with pytest.raises(ProxyError, match="from GIVEN_PROXY") as caught:
+        await Call(running, running._upstream, sent, 5, outbound=nowhere).made_here()
+    assert caught.value.status == 503
 
 
 def test_none_of_it_needs_mitmproxy() -> None:

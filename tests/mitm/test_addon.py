@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gemini_proxy.emulator import Emulator
+from gemini_proxy.mitm import layer
 from gemini_proxy.mitm.addon import GeminiProxy
 from gemini_proxy.mitm.gate import Gate
 from gemini_proxy.mitm.shutdown import Shutdown
@@ -79,6 +82,12 @@ REFUSED = [
     pytest.param(request(), 401, "invalid_api_key", id="no-key"),
     pytest.param(request("content-length: 9"), 401, "invalid_api_key", id="before-its-body"),
     pytest.param(request(KEY, "content-length: 2000000"), 413, "request_too_large", id="too-large"),
+    pytest.param(
+        request(KEY, "transfer-encoding: chunked", "x-no: content-length") + b"zz\r\n",
+        400,
+        "invalid_request",
+        id="chunks",
+    ),
     pytest.param(request(KEY, method="GET"), 405, "method_not_allowed", id="method"),
     pytest.param(request(KEY, body=b"{}"), 400, "bad_line", id="body"),
 ]
@@ -95,6 +104,22 @@ def test_a_page_of_an_allowed_site_can_read_what_a_layer_refuses(client: Wire) -
     client.client_says(request(KEY, f"origin: {SITE}", "content-length: 2000000"))
     assert client.status == 413
     assert f"access-control-allow-origin: {SITE}".encode() in client.to_client
+
+
+def test_who_goes_on_sending_what_was_refused_is_cut_a_little_later(
+    client: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once would take our answer from it; never would keep the connection."""
+    now = time.monotonic()
+    monkeypatch.setattr(layer, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+    client.client_says(request("content-length: 9"))
+    assert client.status == 401
+    now += layer.LINGER / 2
+    client.tick()
+    assert client.context.client not in client.closed
+    now += layer.LINGER
+    client.tick()
+    assert client.context.client in client.closed
 
 
 @pytest.mark.parametrize(("path", "member"), [(CHAT, "error"), ("/nothing", "error"), (LINES, "fault")])

@@ -8,6 +8,7 @@ from mitmproxy import connection
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.test import taddons
 
+from gemini_proxy.mitm import flows
 from gemini_proxy.mitm.gate import LOADING, Gate
 from gemini_proxy.mitm.stream import House
 
@@ -33,7 +34,7 @@ def test_while_nobody_stands_behind_it_each_request_is_a_503() -> None:
     gate.shut()
     error = gate.closed()
     assert (error.status, error.code, error.message) == (503, "not_loaded", LOADING)
-    assert gate.page(None, error).status_code == 503
+    assert gate.page(flows.unread(None), error).status_code == 503
     gate.started = True
     gate.fail("GEMINI_PORT must be a number.")
     assert "GEMINI_PORT must be a number." in gate.closed().message

@@ -33,8 +33,7 @@ class QuietHouse:
     def closed(self) -> ProxyError:
         return FAILED
 
-    def page(self, flow: http.HTTPFlow | None, error: ProxyError) -> http.Response:
-        flow = flow or flows.nobody_s()
+    def page(self, flow: http.HTTPFlow, error: ProxyError) -> http.Response:
         flows.answer_with(flow, refusal(error), flows.Framing.of(flow.request))
         assert flow.response is not None
         return flow.response
@@ -66,6 +65,7 @@ class Wire:
         self.to_google = b""
         self.waiting: list[commands.StartHook] = []  # hooks that nobody has answered, with `hold`
         self.hold: set[str] = set()
+        self.clock: commands.RequestWakeup | None = None
         self.feed(events.Start())
 
     def client_says(self, data: bytes) -> "Wire":
@@ -89,6 +89,13 @@ class Wire:
             self.feed(events.HookCompleted(hook))
         return self
 
+    def tick(self) -> "Wire":
+        """A second has passed, or whatever time the layer wanted to be woken after; nothing, if it did not."""
+        if (clock := self.clock) is not None:
+            self.clock = None
+            self.feed(events.Wakeup(clock))
+        return self
+
     def feed(self, event: events.Event) -> None:
         for command in self.layer.handle_event(event):
             self._take(command)
@@ -110,6 +117,8 @@ class Wire:
                 self.to_client += command.data
             else:
                 self.to_google += command.data
+        elif isinstance(command, commands.RequestWakeup):
+            self.clock = command
         elif isinstance(command, commands.CloseConnection):
             command.connection.state = ConnectionState.CLOSED
             self.closed.append(command.connection)
