@@ -365,3 +365,14 @@ def test_any_error_body_becomes_openai_s_form_c221(body: bytes) -> None:
     assert answer.status == 500
     assert set(error) == {"message", "type", "param", "code"}
     assert error["message"]
+
+
+def test_a_stream_is_kept_alive_in_words_of_its_dialect() -> None:
+    """Then its head has left, and what fails later is told in the stream."""
+    running = exchange(stream=True)
+    assert running.beat() == [b": keep-alive\n\n"]
+    running.transform(b"")
+    assert running.failure is not None
+    assert running.refusal is None
+    assert running.beat() == []
+    assert exchange().beat() == []  # an answer in one piece has nothing that a client would skip

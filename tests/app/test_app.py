@@ -1,5 +1,6 @@
 """Who is let in, by the head of a request alone: everything that is not named as public needs the key."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from gemini_proxy.app.app import App
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import ClientRequest
 from gemini_proxy.settings import resolve
+from tests.app.apps import app_in
 
 KEY = "s3cret"
 
@@ -47,6 +49,30 @@ def test_everything_needs_the_key_wherever_it_stands(app: App, path: str) -> Non
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/auth/login", "/auth/status", "/auth/nothing"])
 def test_public_pages_and_the_sign_in_do_not(app: App, path: str) -> None:
     app.admit(request(path))
+
+
+def test_the_sign_in_asks_by_itself_who_is_there(app: App) -> None:
+    """In words that a person reads, so not here."""
+    app.admit(request("/auth/login", host="evil.test"))
+    with pytest.raises(ProxyError):
+        app.admit(request("/auth/status", host="evil.test"))
+
+
+def test_without_a_key_another_machine_may_know_whether_it_works_and_no_more(tmp_path: Path) -> None:
+    keyless = app_in(tmp_path)
+    for path, open_to_all in (
+        ("/health", True),
+        ("/health/ready", True),
+        ("/auth/status", False),
+        ("/v1/models", False),
+    ):
+        asked = replace(request(path), peer="192.168.1.2")
+        if open_to_all:
+            keyless.admit(asked)
+            continue
+        with pytest.raises(ProxyError) as caught:
+            keyless.admit(asked)
+        assert caught.value.code == "loopback_only"
 
 
 def test_a_browser_asks_before_it_has_the_key(app: App) -> None:

@@ -1,20 +1,27 @@
 """Whose a path is, and what may be done there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from gemini_proxy.app.app import App
+from gemini_proxy.app.call import Call
 from gemini_proxy.app.routes import Page, Routes
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
 from gemini_proxy.dialects.openai_embeddings.dialect import OpenAIEmbeddings
+from gemini_proxy.emulator import Emulator
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Route
 from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.http import Answer, ClientRequest
+from gemini_proxy.login_command import login_command
+from gemini_proxy.settings import GEMINI_API, resolve
 from tests.app.apps import app_in, serving
 from tests.app.lines import Lines
+from tests.exchanges import chat_request
 
 CHAT, EMBEDDINGS = OpenAIChat(SignatureMemory(None), {}), OpenAIEmbeddings({})
 
@@ -55,6 +62,13 @@ def test_paths(path: str, dialect: object, methods: tuple[str, ...]) -> None:
 def test_what_is_nobody_s(path: str) -> None:
     assert ROUTES.claim(path) is None
     assert ROUTES.methods(path) == ("GET", "HEAD", "PATCH", "POST")  # so that a page can read that there is nothing
+
+
+def test_a_pattern_is_for_the_whole_path() -> None:
+    routes = Routes({}, (Lines(),))
+    assert routes.claim("/lines/x:ask") is not None
+    assert routes.claim("/lines/x:asked") is None
+    assert routes.claim("/v2/lines/x:ask") is None
 
 
 def test_a_page_of_ours_goes_before_a_dialect() -> None:
@@ -105,9 +119,6 @@ async def test_a_path_that_nobody_serves(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/callback?code=1", "/auth/logout", "/auth/done", "/auth/x"])
 async def test_with_an_api_key_there_is_nobody_to_sign_in(tmp_path: Path, path: str) -> None:
-    from gemini_proxy.app.app import App
-    from gemini_proxy.settings import GEMINI_API, resolve
-
     settings = resolve({"GEMINI_API_KEY": "AIza" + "k" * 35, "GEMINI_STATE_DIRECTORY": str(tmp_path)})
     async with serving(App(settings, GEMINI_API, 3000)) as app:
         answer = await app.answer(ClientRequest("GET", path, {"host": "localhost"}))
@@ -130,6 +141,28 @@ async def test_a_fault_of_ours_is_worded_too(tmp_path: Path, monkeypatch: pytest
     assert isinstance(answer, Answer)
     assert json.loads(answer.body)["error"]["code"] == "internal_error"
     assert b"s3cret" not in answer.body
+
+
+async def test_what_only_helps_at_this_machine_is_said_there(tmp_path: Path) -> None:
+    async with serving(app_in(tmp_path, PROXY_API_KEY="s3cret")) as app:
+        for peer, here in (("127.0.0.1", True), ("10.0.0.1", False)):
+            answer = await app.answer(replace(chat_request(), peer=peer))
+            assert isinstance(answer, Answer)
+            assert answer.status == 401
+            assert (login_command() in json.loads(answer.body)["error"]["message"]) is here
+
+
+async def test_the_list_of_models_is_brought_up_to_date_where_it_is_asked_for(tmp_path: Path) -> None:
+    with Emulator() as google:
+        env = {"GEMINI_API_KEY": google.api_key(), "GEMINI_STATE_DIRECTORY": str(tmp_path)}
+        env["GEMINI_UPSTREAM"] = "gemini-api"
+        async with serving(App(resolve(env), google.url, 3000)) as app:
+            call = await app.answer(chat_request())
+            assert isinstance(call, Call)
+            assert call.outbound is app.outbound
+            assert not google.requests
+            await app.answer(ClientRequest("GET", "/v1/models", {"host": "localhost"}))
+            assert google.requests
 
 
 def test_who_is_not_admitted_hears_it_of_the_dialect(tmp_path: Path) -> None:

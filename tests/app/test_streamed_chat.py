@@ -38,6 +38,17 @@ async def test_google_s_refusal_and_its_second_try(tmp_path: Path) -> None:
             assert (await told(app, chat_request(stream=True))).status == 401
 
 
+async def test_when_a_second_try_heard_of_google_is_known(tmp_path: Path) -> None:
+    with Emulator() as google:
+        async with serving(app_in(tmp_path, google)) as app:
+            call = await app.answer(chat_request())
+            assert isinstance(call, Call)
+            answer = await call.answered(401, {}, b"".join(Scripted.error("unauthenticated").frames or ()))
+            assert answer.status == 200
+            assert call.first_byte is not None
+            assert "sent once more" in call.remarks
+
+
 async def test_a_call_of_its_own_goes_the_way_that_it_was_given() -> None:
     """Not the one that the environment says: a host may have settings of its own."""
     running = exchange()

@@ -143,9 +143,14 @@ def test_a_hook_that_fails_lets_nobody_in(
 
 
 def test_the_log_has_the_reason_in_our_words(client: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    client.client_says(request()).client_says(b"")
+    client.client_says(request())
     assert " 401 invalid_api_key " in caplog.text
     assert "No API key provided" in caplog.text
+
+
+def test_the_log_has_the_reason_of_what_no_hook_saw(client: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    client.client_says(request(KEY, "content-length: 2000000"))
+    assert " 413 request_too_large " in caplog.text
 
 
 def test_who_is_late_hears_that_it_ends(client: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
