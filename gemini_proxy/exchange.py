@@ -39,8 +39,8 @@ class Renderer(Protocol):
         """The end of a stream that failed."""
 
     def beat(self) -> bytes:
-        """What a client of this protocol skips, to keep its connection alive while Google says nothing; b"" if the
-        protocol has no such thing."""
+        """Bytes that keep a stream alive while Google is silent and that clients of this protocol skip; b"" if it has
+        none."""
 
     def headers(self) -> Mapping[str, str]:
         """Headers known so far: of a stream before its first frame, of a whole answer after `end`."""
@@ -93,10 +93,10 @@ class Route:
     """What a dialect says of one of its paths."""
 
     methods: tuple[str, ...]
-    """What may be done there; for all else the client gets a 405 with these in `Allow`."""
+    """For any other method the client gets a 405 with these in `Allow`."""
 
     lists_models: bool = False
-    """Whether the list of Google's models has to be up to date to answer."""
+    """Whether the list of Google's models is refreshed before the dialect reads the request."""
 
 
 class Dialect(Protocol):

@@ -1,7 +1,7 @@
 """The server without a host: all that one set of settings needs to serve, from the head of a request to its answer.
 
-A host reads requests, asks `admit` about the head of each and `answer` about all of it, and makes the calls to Google
-that it gets for some. It needs no other door.
+A host reads requests. It asks `admit` as soon as it has the head of one and `answer` once it has all of it, and sends
+the call to Google that it may get instead of an answer. What it refuses itself, it has `refuse` put into words.
 """
 
 import asyncio
@@ -119,7 +119,8 @@ class App:
         return self._guard.cors(request)
 
     def admit(self, request: ClientRequest) -> None:
-        """Raises ProxyError for a client that may not ask. Its head is enough; what no page of ours opens needs the key."""
+        """Raises ProxyError for a client that may not use the proxy. The head of its request is enough to tell; whatever is
+        not one of our own pages needs the key."""
         if not request.path:  # absolute-form and the like: for whom it is meant, nobody knows
             raise unknown_path(request)
         access = self._routes.access(request.path)
@@ -145,8 +146,8 @@ class App:
             return self.refuse(FAILED, request)
 
     def refuse(self, error: ProxyError, request: ClientRequest | None = None) -> Answer:
-        """The error in the words of the dialect that the path belongs to. What is nobody's, or could not even be read,
-        gets the form in which most clients look for a message."""
+        """The error in the form of the dialect that the path belongs to. For a path that no dialect claims, and for a
+        request that could not be read, the form is OpenAI's: most clients can show its message."""
         claim = self._routes.claim(request.path) if request is not None else None
         return replace(claim.dialect.refuse(error) if claim is not None else refusal(error), error=error)
 

@@ -17,31 +17,31 @@ Sent = tuple[int, dict[str, str], bytes]
 
 @dataclass
 class Call:
-    """A call to Google, made by whoever got it of `App.answer`. That one hands the pieces of a stream to
-    `exchange.transform`, and an answer in one piece to `answered`."""
+    """A call to Google. Whoever gets one from `App.answer` sends it, then passes a stream piece by piece to
+    `exchange.transform`, or an answer that is no stream to `answered`."""
 
     exchange: Exchange
 
     upstream: Upstream
 
     sent: HttpRequest
-    """It holds the credential: it must not get into a flow or a log."""
+    """Holds the credential: it must never get into a flow or a log."""
 
     limit: float
-    """Seconds that a call of our own may take."""
+    """Seconds that a second try may take."""
 
     proxy: Proxy | None = None
-    """Through which Google is reached."""
+    """The proxy through which Google is reached, None where there is none."""
 
     outbound: Outbound = field(default_factory=Outbound)
-    """Which way a call of our own goes."""
+    """The way to the internet that a second try takes."""
 
     began: float = field(default_factory=time.monotonic)
 
     first_byte: float | None = None
 
     comment: str = ""
-    """On a second try."""
+    """What to note about a second try, empty where there was none."""
 
     def hear(self) -> None:
         if self.first_byte is None:
@@ -53,7 +53,7 @@ class Call:
         return "; ".join(filter(None, (self.comment, *self.exchange.warnings)))
 
     async def answered(self, status: int, headers: dict[str, str], body: bytes) -> Answer:
-        """What the client hears of an answer of Google's: mostly that answer or its error, in two cases another one."""
+        """The answer for the client, given Google's. A refusal that a second try cures is replaced by what that try gets."""
         if status != 200:
             try:
                 again = await self.upstream.second_try(self.exchange.ask, self.sent, status, body)

@@ -1,4 +1,4 @@
-"""Whose a path is: a page of the proxy's own, or a dialect's."""
+"""Which page or dialect serves a path, with which methods, and who may ask for it."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -12,11 +12,12 @@ from gemini_proxy.http import Answer, ClientRequest
 Handler = Callable[[ClientRequest], Awaitable[Answer]]
 GET = ("GET", "HEAD")
 
-# Who may ask, where it is not "whoever has the key":
-# public    everybody, though not the pages of other sites
-# machine   without the key on this machine, with one everybody; the page decides how much to tell whom
-# visitors  as `visitors.py` says, and the page itself asks there
-Access = Literal["public", "machine", "visitors", "key"]
+# Who may ask for a path:
+# key       whoever has the proxy's key; the rule for everything that is not listed as something else
+# public    everybody except pages of other sites
+# machine   everybody where a key is set, else only this machine; the page decides how much to tell whom
+# visitors  whoever `visitors.py` lets in, which the page itself checks
+Access = Literal["key", "public", "machine", "visitors"]
 PLACEHOLDER = re.compile(r"\\{\w+\\}")
 
 
@@ -38,7 +39,8 @@ class Claim:
 
 
 class Routes:
-    """All that is served. A page goes before a dialect, a path before a pattern, an earlier dialect before a later one."""
+    """Everything that is served. A page takes precedence over a dialect, a literal path over a pattern, an earlier dialect
+    over a later one."""
 
     def __init__(self, pages: Mapping[str, Page], dialects: Iterable[Dialect]) -> None:
         self._pages = pages
@@ -61,14 +63,15 @@ class Routes:
         return next((claim for pattern, claim in self._patterns if pattern.fullmatch(path)), None)
 
     def methods(self, path: str) -> tuple[str, ...]:
-        """What may be done at a path, or at any where this one is nobody's."""
+        """The methods of a path; for one that nobody serves, all that any path has."""
         if (page := self.page(path)) is not None:
             return page.methods
         claim = self.claim(path)
         return claim.route.methods if claim is not None else self._all_methods
 
     def access(self, path: str) -> Access:
-        """Who may ask for a path: whoever has the key, unless a page of ours says otherwise."""
+        """Who may ask for a path: whoever has the key, unless it is a page of ours that says otherwise, or nobody's path
+        beside the sign-in pages."""
         if (page := self.page(path)) is not None:
             return page.access
         is_nobody_s = self.claim(path) is None

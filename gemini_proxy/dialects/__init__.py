@@ -11,7 +11,7 @@ from gemini_proxy.settings import Settings
 
 
 def dialects(settings: Settings, memory: SignatureMemory, models: Callable[[], Sequence[Model]]) -> tuple[Dialect, ...]:
-    """In the order in which they are asked; the first also says what no dialect understands."""
+    """All of them. Where two have a route for the same path, the earlier one takes precedence."""
     return (
         OpenAIChat(memory, settings.aliases, settings.unsupported, models),
         OpenAIEmbeddings(settings.aliases, settings.unsupported),
