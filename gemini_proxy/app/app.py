@@ -16,12 +16,12 @@ from gemini_proxy.app.announce import UNUSED_KEY, Start
 from gemini_proxy.app.announce import lines as announcement
 from gemini_proxy.app.auth import STATUS, AuthPages
 from gemini_proxy.app.bodies import decoded
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.app.demo import Demo
 from gemini_proxy.app.earlier import ask_earlier
 from gemini_proxy.app.local import health, naming, ready, worded
 from gemini_proxy.app.remote_media import Fetcher
-from gemini_proxy.app.routes import GET, Page, Routes, check_method
+from gemini_proxy.app.routes import GET, LocalPage, Routes, check_method
 from gemini_proxy.dialects import dialects
 from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.dialects.openai_paths import advice_for
@@ -135,7 +135,7 @@ class App:
         if access == "key" and not self._client_key(request):
             guard.check_key(request, self.settings.api_key)
 
-    async def answer(self, request: ClientRequest) -> Answer | Call:
+    async def answer(self, request: ClientRequest) -> Answer | UpstreamCall:
         """The answer to a client that was admitted, or the call to Google that has to be made for it."""
         try:
             return await self._answer(request)
@@ -151,7 +151,7 @@ class App:
         claim = self._routes.claim(request.path) if request is not None else None
         return replace(claim.dialect.refuse(error) if claim is not None else refusal(error), error=error)
 
-    async def _answer(self, request: ClientRequest) -> Answer | Call:
+    async def _answer(self, request: ClientRequest) -> Answer | UpstreamCall:
         if (answer := self._preflight(request)) is not None:
             return answer
         if (page := self._routes.page(request.path)) is not None:
@@ -167,7 +167,7 @@ class App:
             return asked
         asked = await self._prepared(asked, request)
         sent = await self._upstream.encode(asked)
-        return Call(
+        return UpstreamCall(
             Exchange(claim.dialect, self._upstream, asked),
             self._upstream,
             sent,
@@ -176,13 +176,13 @@ class App:
             self.outbound,
         )
 
-    def _pages(self) -> dict[str, Page]:
+    def _pages(self) -> dict[str, LocalPage]:
         """The paths that the proxy answers itself, whatever dialect a client speaks."""
         return {
             **(self._auth.pages if self._choice.signs_in else {}),
-            "/health": Page(GET, health, "public"),
-            "/health/ready": Page(GET, self._ready, "public"),
-            STATUS: Page(GET, self._status, "machine"),
+            "/health": LocalPage(GET, health, "public"),
+            "/health/ready": LocalPage(GET, self._ready, "public"),
+            STATUS: LocalPage(GET, self._status, "machine"),
         }
 
     async def _ready(self, request: ClientRequest) -> Answer:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from html import escape
 
 from gemini_proxy.app.local import said, worded
-from gemini_proxy.app.routes import Handler, Page
+from gemini_proxy.app.routes import Handler, LocalPage
 from gemini_proxy.app.visitors import Visitors
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login import pages
@@ -65,10 +65,10 @@ class AuthPages:
         }
 
     @property
-    def pages(self) -> dict[str, Page]:
+    def pages(self) -> dict[str, LocalPage]:
         """All but the status, which there is without a sign-in too."""
         paths = self._handlers.items()
-        return {path: Page(tuple(methods), self.answer, "visitors") for path, methods in paths if path != STATUS}
+        return {path: LocalPage(tuple(methods), self.answer, "visitors") for path, methods in paths if path != STATUS}
 
     async def answer(self, request: ClientRequest) -> Answer:
         """The page for a path and a method that it has; refusals are pages too."""

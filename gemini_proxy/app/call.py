@@ -16,7 +16,7 @@ Sent = tuple[int, dict[str, str], bytes]
 
 
 @dataclass
-class Call:
+class UpstreamCall:
     """A call to Google. Whoever gets one from `App.answer` sends it, then passes a stream piece by piece to
     `exchange.transform`, or an answer that is no stream to `answered`."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.errors import ProxyError
 
 logger = logging.getLogger("gemini_proxy.requests")
@@ -30,7 +30,7 @@ class Finished:
     """The address that it came from, as far as it is known."""
 
     seconds: float | None = None
-    call: Call | None = None
+    call: UpstreamCall | None = None
     upstream: str = ""
     error: ProxyError | None = None
     """Why it was refused, where there was no call to Google."""
@@ -60,7 +60,7 @@ def _record(request: Finished) -> dict[str, Any]:
     return {**record, **_reason(request)}
 
 
-def _call(call: Call) -> dict[str, Any]:
+def _call(call: UpstreamCall) -> dict[str, Any]:
     """The tokens are those that the client is told."""
     exchange, usage = call.exchange, call.exchange.usage
     record: dict[str, Any] = {"model": exchange.ask.model, "stream": exchange.ask.stream}

@@ -22,7 +22,7 @@ PLACEHOLDER = re.compile(r"\\{\w+\\}")
 
 
 @dataclass(frozen=True)
-class Page:
+class LocalPage:
     """A path that the proxy answers itself."""
 
     methods: tuple[str, ...]
@@ -42,7 +42,7 @@ class Routes:
     """Everything that is served. A page takes precedence over a dialect, a literal path over a pattern, an earlier dialect
     over a later one."""
 
-    def __init__(self, pages: Mapping[str, Page], dialects: Iterable[Dialect]) -> None:
+    def __init__(self, pages: Mapping[str, LocalPage], dialects: Iterable[Dialect]) -> None:
         self._pages = pages
         self._claims: dict[str, Claim] = {}
         self._patterns: list[tuple[re.Pattern[str], Claim]] = []
@@ -54,7 +54,7 @@ class Routes:
                     self._claims.setdefault(path, Claim(dialect, route))
         self._all_methods = tuple(sorted({method for methods in self._methods() for method in methods}))
 
-    def page(self, path: str) -> Page | None:
+    def page(self, path: str) -> LocalPage | None:
         return self._pages.get(path)
 
     def claim(self, path: str) -> Claim | None:

@@ -15,7 +15,7 @@ from mitmproxy.utils import human
 from gemini_proxy import content_coding
 from gemini_proxy.app import log
 from gemini_proxy.app.app import BODY_LIMIT, FAILED, App
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import Answer
 from gemini_proxy.mitm import flows, network, options
@@ -97,7 +97,7 @@ class GeminiProxy:
     async def translate(self, visit: Visit) -> None:
         """Once nobody else has anything to say about a request: its answer, or the call to Google."""
         answer = await self._serve(visit)
-        if isinstance(answer, Call):
+        if isinstance(answer, UpstreamCall):
             visit.call = answer
         else:
             visit.answer_with(answer)
@@ -209,7 +209,7 @@ class GeminiProxy:
         if self.app is None or "mode" in updated or any(name.startswith(("gemini_", "ssl_")) for name in updated):
             self._replace_app(App(settings, options.target(), port(), options.outbound_from_options(), body_limit))
 
-    async def _serve(self, visit: Visit) -> Answer | Call:
+    async def _serve(self, visit: Visit) -> Answer | UpstreamCall:
         app = self._serving()
         try:
             client = visit.request()
@@ -229,14 +229,14 @@ class GeminiProxy:
         app, client = self._serving(), replace(flows.client_request(flow.request, flow.client_conn), peer="127.0.0.1")
         try:
             answer = await app.answer(client)
-            return await answer.made_here() if isinstance(answer, Call) else answer
+            return await answer.made_here() if isinstance(answer, UpstreamCall) else answer
         except ProxyError as error:
             return app.refuse(error, client)
         except Exception:
             logger.exception("A request could not be replayed.")
             return app.refuse(FAILED, client)
 
-    async def _answer(self, flow: http.HTTPFlow, call: Call) -> Answer:
+    async def _answer(self, flow: http.HTTPFlow, call: UpstreamCall) -> Answer:
         """What Google's whole answer becomes, after a second try where that can help."""
         assert flow.response is not None
         body = _unpacked(flow.response)

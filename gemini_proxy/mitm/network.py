@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from gemini_proxy import unreachable
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.outbound import Proxy
 
@@ -62,7 +62,7 @@ def error_from(message: str, host: str = "Google", proxy: Proxy | None = None) -
     return _no_connection("connection", host, proxy, unreachable.reason(int(number[1]), message) if number else message)
 
 
-def failure_of(call: Call, message: str) -> ProxyError:
+def failure_of(call: UpstreamCall, message: str) -> ProxyError:
     """What mitmproxy says of the connection that a call was made on, in words that name the host and what lies before
     it."""
     return error_from(message, urlsplit(call.sent.url).hostname or "Google", call.proxy)

@@ -11,7 +11,7 @@ from typing import Any
 from mitmproxy import http
 from mitmproxy.proxy import commands
 
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.app.log import Finished
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.http import Answer, ClientRequest
@@ -29,7 +29,7 @@ class Visit:
     head: ClientRequest
     framing: flows.Framing
     admitted: bool = False
-    call: Call | None = None
+    call: UpstreamCall | None = None
     error: ProxyError | None = None  # that it was answered with, without a call
     began: float = field(default_factory=time.monotonic)
 
@@ -62,7 +62,7 @@ VISITS: dict[str, Visit] = {}
 class Body:
     """The callable that mitmproxy hands a streamed body to; the layer asks it for more where it knows our layer."""
 
-    def __init__(self, visit: Visit, call: Call) -> None:
+    def __init__(self, visit: Visit, call: UpstreamCall) -> None:
         self._visit = visit
         self._call = call
 

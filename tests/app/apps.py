@@ -9,7 +9,7 @@ import pytest
 
 from gemini_proxy.app import app as app_module
 from gemini_proxy.app.app import App
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.dialects import dialects
 from gemini_proxy.emulator import Emulator
 from gemini_proxy.exchange import Dialect
@@ -55,7 +55,7 @@ async def told(app: App, request: ClientRequest) -> Answer:
             return answer.exchange.refusal or Answer(200, frames, answer.exchange.stream_headers())
 
 
-async def _frames(call: Call, reply: httpx.Response) -> bytes:
+async def _frames(call: UpstreamCall, reply: httpx.Response) -> bytes:
     transform = call.exchange.transform
     frames = [frame async for data in reply.aiter_raw() for frame in transform(data)]
     return b"".join([*frames, *transform(b"")])

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.app.log import Finished, write
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import HttpRequest
@@ -15,11 +15,11 @@ CHAT = "/v1/chat/completions"
 NO_KEY = ProxyError(401, "invalid_api_key", "No API key provided.\nSend it.")
 
 
-def call() -> Call:
+def call() -> UpstreamCall:
     running = exchange(stream=True)
     running.transform(sse_bytes([STOP]))
     running.transform(b"")
-    return Call(running, running._upstream, HttpRequest("POST", "https://google.test/", {}, b""), 1)
+    return UpstreamCall(running, running._upstream, HttpRequest("POST", "https://google.test/", {}, b""), 1)
 
 
 @pytest.mark.parametrize(

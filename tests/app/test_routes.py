@@ -8,8 +8,8 @@ from typing import ClassVar
 import pytest
 
 from gemini_proxy.app.app import App
-from gemini_proxy.app.call import Call
-from gemini_proxy.app.routes import Page, Routes
+from gemini_proxy.app.call import UpstreamCall
+from gemini_proxy.app.routes import LocalPage, Routes
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
 from gemini_proxy.dialects.openai_embeddings.dialect import OpenAIEmbeddings
 from gemini_proxy.emulator import Emulator
@@ -36,7 +36,7 @@ class Greedy(Lines):
     routes: ClassVar = {"/page": Route(("POST",)), "/auth/x": Route(("POST",)), "/v1/{anything}": Route(("PATCH",))}
 
 
-ROUTES = Routes({"/page": Page(("GET",), nothing, "public")}, (CHAT, EMBEDDINGS, Greedy()))
+ROUTES = Routes({"/page": LocalPage(("GET",), nothing, "public")}, (CHAT, EMBEDDINGS, Greedy()))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_the_list_of_models_is_brought_up_to_date_where_it_is_asked_for(tm
         env["GEMINI_UPSTREAM"] = "gemini-api"
         async with serving(App(resolve(env), google.url, 3000)) as app:
             call = await app.answer(chat_request())
-            assert isinstance(call, Call)
+            assert isinstance(call, UpstreamCall)
             assert call.outbound is app.outbound
             assert not google.requests
             await app.answer(ClientRequest("GET", "/v1/models", {"host": "localhost"}))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.emulator import Answer as Scripted
 from gemini_proxy.emulator import Emulator
 from gemini_proxy.errors import ProxyError
@@ -42,7 +42,7 @@ async def test_when_a_second_try_heard_of_google_is_known(tmp_path: Path) -> Non
     with Emulator() as google:
         async with serving(app_in(tmp_path, google)) as app:
             call = await app.answer(chat_request())
-            assert isinstance(call, Call)
+            assert isinstance(call, UpstreamCall)
             answer = await call.answered(401, {}, b"".join(Scripted.error("unauthenticated").frames or ()))
             assert answer.status == 200
             assert call.first_byte is not None
@@ -55,7 +55,7 @@ async def test_a_call_of_its_own_goes_the_way_that_it_was_given() -> None:
     sent = HttpRequest("POST", "http://google.test/", {}, b"")
     nowhere = Outbound(proxies={"http": ("GIVEN_PROXY", "http://127.0.0.1:9")})
     with pytest.raises(ProxyError, match="from GIVEN_PROXY") as caught:
-        await Call(running, running._upstream, sent, 5, outbound=nowhere).made_here()
+        await UpstreamCall(running, running._upstream, sent, 5, outbound=nowhere).made_here()
     assert caught.value.status == 503
 
 

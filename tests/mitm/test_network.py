@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.exchange import HttpRequest
 from gemini_proxy.mitm.network import (
     CONNECT_TIMEOUT,
@@ -73,7 +73,7 @@ def test_without_a_host_it_is_google() -> None:
 def test_a_call_knows_where_it_went() -> None:
     running = exchange()
     sent = HttpRequest("POST", f"https://{HOST}/v1internal:generateContent", {}, b"")
-    call = Call(running, running._upstream, sent, 1, PROXY)
+    call = UpstreamCall(running, running._upstream, sent, 1, PROXY)
     assert failure_of(call, REFUSED.format(403)).message.startswith(
         f"The proxy proxy.corp.test:3128, from HTTPS_PROXY, opens no connection to {HOST} (403)"
     )

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from mitmproxy import http
 
-from gemini_proxy.app.call import Call
+from gemini_proxy.app.call import UpstreamCall
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Exchange, HttpRequest
 from gemini_proxy.mitm import network
@@ -34,7 +34,7 @@ def admit(flow: http.HTTPFlow) -> None:
 
 def call_of(running: Exchange | None = None) -> Any:
     def translate(visit: Visit) -> None:
-        visit.call = Call(running or exchange(), cast(Any, None), SENT, 600)
+        visit.call = UpstreamCall(running or exchange(), cast(Any, None), SENT, 600)
 
     return translate
 
