@@ -53,6 +53,11 @@ class ProxyError(Exception):
         )
 
 
+def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:
+    """The error for a request that is wrong at `param`, the place in the client's own JSON."""
+    return ProxyError(400, code, message, param=param)
+
+
 class Unreadable(Exception):
     """An event of Google's that is not what it should be; the stream goes on without it.
 

@@ -5,16 +5,17 @@ know the hub (`gemini/`), Gemini's own words, so N dialects and M upstreams need
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from gemini_proxy import sse
 from gemini_proxy.errors import ProxyError, Unreadable
-from gemini_proxy.gemini.answer import incomplete
-from gemini_proxy.gemini.chunk import Damaged
+from gemini_proxy.gemini.answer.chunk import Damaged
+from gemini_proxy.gemini.answer.reader import incomplete
+from gemini_proxy.gemini.answer.usage import Usage, usage_in
 from gemini_proxy.gemini.inline import MediaLimits
-from gemini_proxy.gemini.usage import Usage, usage_in
+from gemini_proxy.gemini.request.remote import RemoteMedia
 from gemini_proxy.gemini.wire import GenerateContentResponse, UsageMetadata
 from gemini_proxy.http import Answer, ClientRequest, retry_after
 from gemini_proxy.redact import redacted
@@ -44,19 +45,6 @@ class Renderer(Protocol):
 
     def headers(self) -> Mapping[str, str]:
         """Headers known so far: of a stream before its first frame, of a whole answer after `end`."""
-
-
-@dataclass(frozen=True)
-class RemoteMedia:
-    """Media that the request names by address. Whoever fetches it hands the bytes and their type to `fill`, which puts
-    them where they belong and raises ProxyError 400 for a type that Gemini does not take. `link` puts the address
-    itself there, for an upstream that fetches it, and says whether that can be done. `param` is the place in the
-    client's request, for errors."""
-
-    url: str
-    param: str
-    fill: Callable[[bytes, str], None]
-    link: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ PACKAGE = "gemini_proxy"
 BOTTOM = {"errors", "version"}
 PURE = {*BOTTOM, "http", "sse", "files"}
 HUB = {*PURE, "gemini"}
+# What both halves of the hub, the way of a request and that of an answer, may know; neither knows the other.
+WORDS = {"wire", "family", "models", "model_names", "names", "signatures", "transcript", "inline", "lenient_json"}
+HUB_WORDS = {*PURE, *(f"gemini.{name}" for name in (*WORDS, "status", "embeddings"))}
 CONTRACTS = {*HUB, "exchange"}
 NETWORK = {"outbound", "unreachable", "content_coding"}
 SIGN_IN = {*PURE, *NETWORK, "google_login", "settings", "setting_values", "user_agent", "login_command"}
@@ -31,7 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "unreachable": {"outbound"},
     "content_coding": set(),
     "files": set(),
-    "gemini": HUB,
+    "gemini": HUB_WORDS,
+    "gemini.request": {*HUB_WORDS, "gemini.request"},
+    "gemini.answer": {*HUB_WORDS, "gemini.answer"},
     "exchange": {*HUB, "redact"},
     "redact": set(),
     "dialects": {*CONTRACTS, "settings", "dialects"},
@@ -52,8 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY = {
     "mitmproxy": {"mitm"},
     "httpx": {"outbound", "unreachable", "google_login.client", "app.remote_media"},
-    "jsonschema": {"gemini.schema_check"},
-    "referencing": {"gemini.schema_check"},
+    "jsonschema": {"gemini.answer.schema_check"},
+    "referencing": {"gemini.answer.schema_check"},
     "sqlite3": {"gemini.signatures"},
     "dotenv": {"env_file"},
     "pydantic": {"gemini", "dialects", "upstreams", "sse"},

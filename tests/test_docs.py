@@ -9,7 +9,7 @@ import pytest
 
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
 from gemini_proxy.dialects.openai_embeddings.dialect import OpenAIEmbeddings
-from gemini_proxy.gemini.answer import BROKEN
+from gemini_proxy.gemini.answer.reader import BROKEN
 from gemini_proxy.mitm import network
 from gemini_proxy.settings import SETTINGS, Setting
 from gemini_proxy.upstreams.code_assist import eligibility

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.usage import Usage
+from gemini_proxy.gemini.answer.usage import Usage
 from tests.chop import cuts, every_cut
 from tests.exchanges import (
     STOP,

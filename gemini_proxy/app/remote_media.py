@@ -17,7 +17,8 @@ import httpx
 
 from gemini_proxy import content_coding, unreachable
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask, RemoteMedia
+from gemini_proxy.exchange import Ask
+from gemini_proxy.gemini.request.remote import RemoteMedia
 from gemini_proxy.outbound import Outbound
 
 LIMIT = 20_000_000  # bytes: what Google takes inline in one request

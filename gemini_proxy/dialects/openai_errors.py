@@ -1,8 +1,6 @@
 """Errors in OpenAI's form, for all of its APIs: https://platform.openai.com/docs/guides/error-codes."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -30,26 +28,3 @@ def refusal(error: ProxyError) -> Answer:
         headers["retry-after"] = str(math.ceil(error.retry_after))
         headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
     return Answer(error.status, to_json(error_object(error)), headers)
-
-
-@dataclass(frozen=True)
-class Unmet:
-    """Something in a request that Gemini cannot do. `param` is the member, `fact` why it cannot, `done` what was done
-    about it where such requests are served with a warning."""
-
-    param: str
-    fact: str = ""
-    done: str = "was ignored"
-
-    @property
-    def warning(self) -> str:
-        return f"{self.fact}; {self.done}" if self.fact else f"{self.param} is not supported and {self.done}"
-
-
-def refuse_unmet(unmet: Sequence[Unmet]) -> ProxyError:
-    """The refusal where the operator wants one in place of a warning."""
-    facts = "; ".join(dict.fromkeys(one.fact or f"Gemini has no {one.param}" for one in unmet))
-    ending = "ignored" if all(one.done == "was ignored" for one in unmet) else "served with a warning"
-    them = "it" if len(unmet) == 1 else "them"
-    text = f"{facts[:1].upper()}{facts[1:]}. Leave {them} out, or set GEMINI_UNSUPPORTED=warn to have {them} {ending}."
-    return ProxyError(400, "unsupported_parameter", text, param=unmet[0].param)

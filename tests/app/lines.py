@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Route
-from gemini_proxy.gemini.answer import Reader
-from gemini_proxy.gemini.events import Text
+from gemini_proxy.gemini.answer.events import Text
+from gemini_proxy.gemini.answer.reader import Reader
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.http import Answer, ClientRequest
 

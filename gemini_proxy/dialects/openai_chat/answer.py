@@ -18,8 +18,8 @@ from gemini_proxy.dialects.openai_chat.usage import usage_from
 from gemini_proxy.dialects.openai_errors import error_object
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import header_text
-from gemini_proxy.gemini.answer import LOGPROBS, Reader
-from gemini_proxy.gemini.events import End
+from gemini_proxy.gemini.answer.events import End
+from gemini_proxy.gemini.answer.reader import LOGPROBS, Reader
 from gemini_proxy.gemini.wire import GenerateContentResponse
 
 STREAM_HEADERS = {

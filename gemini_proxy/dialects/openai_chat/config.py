@@ -1,27 +1,19 @@
-"""The parameters of a request in Gemini's words."""
+"""The parameters of a chat, told to the hub."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from gemini_proxy.dialects.openai_chat.extensions import Extensions
-from gemini_proxy.dialects.openai_chat.wire import ChatRequest, bad_request
-from gemini_proxy.dialects.openai_errors import Unmet
-from gemini_proxy.gemini.family import Budget, Family, Levels, thinking_config
+from gemini_proxy.dialects.openai_chat.wire import ChatRequest
+from gemini_proxy.errors import bad_request
+from gemini_proxy.gemini.family import Budget, Family
+from gemini_proxy.gemini.request.generation import Generation
+from gemini_proxy.gemini.request.unmet import Unmet
 from gemini_proxy.gemini.wire import GenerationConfig
 
-MAX_STOPS = 5  # Google's limit of stopSequences
 MODALITIES = {"text": "TEXT", "image": "IMAGE", "audio": "AUDIO"}
-DIRECT = {
-    "temperature": "temperature",
-    "top_p": "topP",
-    "n": "candidateCount",
-    "logprobs": "responseLogprobs",
-    "top_logprobs": "logprobs",
-}
 IMAGES = {"aspect_ratio": "aspectRatio", "image_size": "imageSize"}
-SMALL = 1_024  # output tokens; thinking alone takes as many at the least effort
-PENALTIES = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
 
 
 @dataclass
@@ -32,85 +24,71 @@ class Parameters:
     family: Family
     extensions: Extensions
     effort: str | None = None  # what the model's name asks for
-    unsupported: list[Unmet] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    generation: Generation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.generation = Generation(self.family)
+
+    @property
+    def unsupported(self) -> list[Unmet]:
+        return self.generation.unsupported
+
+    @property
+    def remarks(self) -> list[str]:
+        return self.generation.remarks
 
     def generation_config(self) -> GenerationConfig:
-        """Only what the client set: a default of ours would replace Google's."""
-        values = {theirs: value for ours, theirs in DIRECT.items() if (value := getattr(self.chat, ours)) is not None}
-        if self.chat.n == 1:
-            del values["candidateCount"]
-        values |= self._sampling() | self._penalties() | self._limits() | self._output()
-        if thinking := self._thinking(values):
-            values["thinkingConfig"] = thinking
-        return cast(GenerationConfig, values)
+        self._sampling()
+        self._limits()
+        self._output()
+        self._thinking()
+        return self.generation.config
 
-    def _sampling(self) -> dict[str, Any]:
-        chat = self.chat
+    def _sampling(self) -> None:
+        chat, generation = self.chat, self.generation
         if chat.top_logprobs is not None and not chat.logprobs:
             raise bad_request("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
-        if chat.temperature is not None and chat.temperature < 1 and isinstance(self.family.thinking, Levels):
-            self.remarks.append("Google advises against a temperature below 1 with this model")
-        values: dict[str, Any] = {"topK": chat.top_k} if chat.top_k else {}  # 0 means off elsewhere, a 400 to Google
-        if chat.seed is not None:  # OpenAI's have 64 bits, Google's 32: the same one is still the same
-            values["seed"] = chat.seed & 0x7FFF_FFFF
-        return values
+        generation.temperature(chat.temperature)
+        generation.top_p(chat.top_p)
+        generation.top_k(chat.top_k)
+        generation.seed(chat.seed)
+        generation.candidates(chat.n)
+        generation.log_probabilities(chat.logprobs, chat.top_logprobs)
+        generation.penalty("frequencyPenalty", chat.frequency_penalty, "frequency_penalty")
+        generation.penalty("presencePenalty", chat.presence_penalty, "presence_penalty")
 
-    def _penalties(self) -> dict[str, Any]:
-        asked = {theirs: value for ours, theirs in PENALTIES.items() if (value := getattr(self.chat, ours)) is not None}
-        if self.family.penalties:
-            return {name: min(value, 1.99) for name, value in asked.items()}  # Google's range ends below 2
-        for name in PENALTIES:
-            if getattr(self.chat, name):
-                self.unsupported.append(Unmet(name, f"this model refuses {name}", "it was left out"))
-        return {}
-
-    def _limits(self) -> dict[str, Any]:
+    def _limits(self) -> None:
         chat = self.chat
-        limit = chat.max_completion_tokens if chat.max_completion_tokens is not None else chat.max_tokens
-        values: dict[str, Any] = {}
-        if limit is not None:
-            most = self.family.output_tokens
-            if limit > most:
-                name = "max_tokens" if chat.max_completion_tokens is None else "max_completion_tokens"
-                self.unsupported.append(
-                    Unmet(name, f"this model writes at most {most} tokens", "the limit was lowered")
-                )
-            values["maxOutputTokens"] = min(limit, most)
-        if stops := stop_sequences_from(chat.stop):
-            values["stopSequences"] = stops
-        return values
+        if chat.max_completion_tokens is not None:
+            self.generation.output_tokens(chat.max_completion_tokens, "max_completion_tokens")
+        else:
+            self.generation.output_tokens(chat.max_tokens, "max_tokens")
+        self.generation.stop([chat.stop] if isinstance(chat.stop, str) else chat.stop or [], "stop")
 
-    def _output(self) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for place, modality in enumerate(self.chat.modalities or []):
+    def _output(self) -> None:
+        chat, generation = self.chat, self.generation
+        for place, modality in enumerate(chat.modalities or []):
             if modality not in MODALITIES:
                 raise bad_request(f"Gemini has no output of the kind {modality!r}.", f"modalities[{place}]")
-            values.setdefault("responseModalities", []).append(MODALITIES[modality])
-        if values.get("responseModalities") == ["TEXT"]:
-            values = {}
-        if self.chat.audio:
-            values |= speech_from(self.chat.audio)
-        if image := {name: value for name, value in (self.chat.image_config or {}).items() if value is not None}:
-            values["imageConfig"] = {IMAGES[name]: value for name, value in image.items() if name in IMAGES}
-            self.unsupported += [Unmet(f"image_config.{name}") for name in image if name not in IMAGES]
-        if resolution := self.extensions.media_resolution:
-            values["mediaResolution"] = resolution
-        return values
+        generation.modalities([MODALITIES[modality] for modality in chat.modalities or []])
+        if chat.audio and (voice := voice_from(chat.audio)):
+            generation.voice(voice)
+        if image := _given(chat.image_config):
+            generation.image({IMAGES[name]: value for name, value in image.items() if name in IMAGES})
+            self.unsupported.extend(Unmet(f"image_config.{name}") for name in image if name not in IMAGES)
+        generation.media_resolution(self.extensions.media_resolution)
 
-    def _thinking(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _thinking(self) -> None:
         param, asked = self._effort()
         own = self.extensions.thinking_config
         if own is not None and asked is not None:
             text = f"Give either {param} or google.thinking_config: Google takes one of them."
             raise bad_request(text, param)
         if own is not None:
-            return own
-        config, warnings = thinking_config(self.family, self.effort if asked is None else asked)
-        self.unsupported += [Unmet(param, warning, "that is the nearest") for warning in warnings]
-        if config and config.get("includeThoughts") and self.chat.reasoning and self.chat.reasoning.exclude:
-            config["includeThoughts"] = False
-        return self._affordable(config, values.get("maxOutputTokens"))
+            self.generation.thinking_config(own)
+            return
+        unseen = self.chat.reasoning is not None and self.chat.reasoning.exclude is True
+        self.generation.think(self.effort if asked is None else asked, param, unseen=unseen)
 
     def _effort(self) -> tuple[str, str | int | None]:
         """How much to think, in a word or in tokens, and the member that says so: OpenAI's, or those of OpenRouter and
@@ -122,11 +100,11 @@ class Parameters:
             said |= {"reasoning.effort": reasoning.effort} if reasoning.effort else {}
             said |= {"reasoning.max_tokens": reasoning.max_tokens} if reasoning.max_tokens is not None else {}
             switches += [reasoning.enabled] if reasoning.enabled is not None else []
-            self.unsupported += [Unmet(f"reasoning.{name}") for name in _given(reasoning.model_extra)]
+            self.unsupported.extend(Unmet(f"reasoning.{name}") for name in _given(reasoning.model_extra))
         if thinking := chat.thinking:
             said |= {"thinking.budget_tokens": thinking.budget_tokens} if thinking.budget_tokens is not None else {}
             switches += [thinking.type != "disabled"] if thinking.type else []
-            self.unsupported += [Unmet(f"thinking.{name}") for name in _given(thinking.model_extra)]
+            self.unsupported.extend(Unmet(f"thinking.{name}") for name in _given(thinking.model_extra))
         if not all(switches):
             return "reasoning.enabled" if chat.reasoning else "thinking.type", "none"
         if len(set(said.values())) > 1:
@@ -136,42 +114,16 @@ class Parameters:
             return "reasoning_effort", "medium"  # told to think, a model that does not by itself
         return next(iter(said.items()), ("reasoning_effort", None))
 
-    def _affordable(self, config: dict[str, Any] | None, limit: int | None) -> dict[str, Any] | None:
-        """Thinking counts as output: without room beside it, nothing would be left to answer with."""
-        budget = config.get("thinkingBudget") if config else None
-        if config is None or limit is None or budget == 0:
-            return config
-        if isinstance(self.family.thinking, Budget) and budget is not None:
-            lower = max(self.family.thinking.minimum, limit // 2)
-            if limit <= budget and lower < budget:
-                self.remarks.append("the thinking budget was lowered below the limit of output tokens")
-                return {**config, "thinkingBudget": lower}
-        elif limit < SMALL:
-            self.remarks.append(
-                f"thinking counts as output: a limit of {limit} tokens may leave nothing for the answer"
-            )
-        return config
 
-
-def speech_from(audio: dict[str, Any]) -> dict[str, Any]:
+def voice_from(audio: dict[str, Any]) -> str:
+    """The name of the voice to speak with, "" for none."""
     if audio.get("format") not in (None, "pcm16"):  # anything else would be played as noise
         raise bad_request("Gemini speaks in the format 'pcm16' only.", "audio.format", "unsupported_value")
     voice = audio.get("voice")
-    if voice is None:
-        return {}
-    if not isinstance(voice, str):
+    if voice is not None and not isinstance(voice, str):
         raise bad_request("'audio.voice' must be the name of a voice.", "audio.voice")
-    return {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}}
+    return voice or ""
 
 
-def stop_sequences_from(stop: str | list[str] | None) -> list[str]:
-    """Without empties and duplicates, which Google refuses and which mean nothing."""
-    stops = [stop] if isinstance(stop, str) else stop or []
-    stops = [text for text in dict.fromkeys(stops) if text]
-    if len(stops) > MAX_STOPS:  # leaving some out would change where the answer ends
-        raise bad_request(f"Gemini takes at most {MAX_STOPS} stop sequences.", "stop")
-    return stops
-
-
-def _given(extra: Mapping[str, Any] | None) -> list[str]:
-    return [name for name, value in (extra or {}).items() if value is not None]
+def _given(members: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (members or {}).items() if value is not None}

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from gemini_proxy.dialects.openai_chat.annotations import annotations_from
-from gemini_proxy.dialects.openai_chat.signed import Transcript, image_id
-from gemini_proxy.gemini.events import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
+from gemini_proxy.gemini.answer.citations import annotations_from
+from gemini_proxy.gemini.answer.events import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
 from gemini_proxy.gemini.names import ToolNames
+from gemini_proxy.gemini.transcript import Transcript, image_id
 
 Delta = dict[str, Any]
 

@@ -13,19 +13,21 @@ from pydantic_core import to_json
 
 from gemini_proxy.dialects.openai_chat import wire
 from gemini_proxy.dialects.openai_chat.answer import Head, StreamRenderer, Telling, WholeRenderer
-from gemini_proxy.dialects.openai_chat.answer_function import AnswerFunctionReader
 from gemini_proxy.dialects.openai_chat.deltas import Voice
-from gemini_proxy.dialects.openai_chat.model_names import model_name_from
 from gemini_proxy.dialects.openai_chat.request import Translation, translated
-from gemini_proxy.dialects.openai_chat.signed import Transcript, call_ids, image_ids
-from gemini_proxy.dialects.openai_errors import refusal, refuse_unmet
+from gemini_proxy.dialects.openai_chat.signed import call_ids, image_ids, transcript_of
+from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Route
-from gemini_proxy.gemini.answer import Reader
+from gemini_proxy.gemini.answer.answer_function import AnswerFunctionReader
+from gemini_proxy.gemini.answer.reader import Reader
+from gemini_proxy.gemini.answer.schema_check import check as check_schema
 from gemini_proxy.gemini.family import Family, family_of
+from gemini_proxy.gemini.model_names import model_name_from
 from gemini_proxy.gemini.models import MODELS, Model, not_found, sorted_for_pickers
-from gemini_proxy.gemini.schema_check import check as check_schema
+from gemini_proxy.gemini.request.unmet import refuse_unmet
 from gemini_proxy.gemini.signatures import Remembered
+from gemini_proxy.gemini.transcript import Transcript
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.settings import Unsupported
 
@@ -104,8 +106,8 @@ class OpenAIChat:
     def _chat(self, request: ClientRequest) -> Ask:
         chat = wire.read(request.body)
         model = model_name_from(chat.model, self._aliases)
-        said = Transcript(chat.messages)
-        translation = translated(chat, model, self._remembered(chat, said), said.ids)
+        said, text_ids = transcript_of(chat.messages)
+        translation = translated(chat, model, self._remembered(chat, text_ids), text_ids)
         if translation.unsupported and self._unsupported == "error":
             raise refuse_unmet(translation.unsupported)
         telling = self._telling(chat, family_of(model.id), translation, said)
@@ -138,8 +140,8 @@ class OpenAIChat:
     def _remember(self, family_name: str, name: str, signature: str) -> None:
         self._memory.remember(name, signature, family_name)
 
-    def _remembered(self, chat: wire.ChatRequest, said: Transcript) -> Mapping[str, Remembered]:
-        names = [*call_ids(chat.messages), *said.ids.values(), *image_ids(chat.messages)]
+    def _remembered(self, chat: wire.ChatRequest, text_ids: Mapping[int, str]) -> Mapping[str, Remembered]:
+        names = [*call_ids(chat.messages), *text_ids.values(), *image_ids(chat.messages)]
         return self._memory.recall(names) if names else {}
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemini_proxy.dialects.openai_chat.wire import ChatRequest, bad_request
-from gemini_proxy.dialects.openai_errors import Unmet
+from gemini_proxy.dialects.openai_chat.wire import ChatRequest
+from gemini_proxy.errors import bad_request
+from gemini_proxy.gemini.request.unmet import Unmet
 
 # The member's name on the wire, and the type it has to have.
 THINKING: dict[str, tuple[str, type]] = {

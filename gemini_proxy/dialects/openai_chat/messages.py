@@ -1,115 +1,84 @@
-"""The conversation so far in Gemini's words: turns, calls and their results."""
+"""The messages of a chat in Gemini's words."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gemini_proxy.dialects.openai_chat import media
-from gemini_proxy.dialects.openai_chat.results import Key, answered, as_object, bare, response_parts, unique_ids
-from gemini_proxy.dialects.openai_chat.signed import Signatures, drawn_images
-from gemini_proxy.dialects.openai_chat.wire import (
-    ChatRequest,
-    ContentPart,
-    FunctionCall,
-    Message,
-    ToolCall,
-    bad_request,
-    json_from,
-    with_long_numbers_as_text,
-)
-from gemini_proxy.dialects.openai_errors import Unmet
-from gemini_proxy.exchange import RemoteMedia
+from gemini_proxy.dialects.openai_chat.signed import drawn_images, signature_of_call, signature_of_text
+from gemini_proxy.dialects.openai_chat.wire import ContentPart, FunctionCall, Message, ToolCall
+from gemini_proxy.errors import bad_request
 from gemini_proxy.gemini.family import Family
+from gemini_proxy.gemini.lenient_json import json_from, with_long_numbers_as_text
 from gemini_proxy.gemini.names import ToolNames
+from gemini_proxy.gemini.request.contents import Call, Contents, ToolResponse
+from gemini_proxy.gemini.request.remote import RequestMedia
+from gemini_proxy.gemini.request.results import CallName, History, ResultName, as_object
+from gemini_proxy.gemini.request.signing import Signatures
+from gemini_proxy.gemini.request.unmet import Unmet
 from gemini_proxy.gemini.wire import Content, Part
 
 SYSTEM = ("system", "developer")
+THOUGHTS = ("reasoning", "thinking", "redacted_thinking")  # parts of an assistant message that are not replayed
 
 
 @dataclass
 class Conversation:
-    """Translates the messages of one request; `contents` and `system` are what comes of them.
+    """Translates the messages of one request; `text_ids` names the texts of the model, by place.
 
     `unsupported` is what Gemini cannot do, `remarks` what the client got wrong and was put right.
     """
 
-    chat: ChatRequest
+    messages: list[Message]
     family: Family
     names: ToolNames
     signatures: Signatures
+    text_ids: dict[int, str]
+    system_instruction: Content | None = None
+    media: RequestMedia = field(init=False)
     unsupported: list[Unmet] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    remote: list[RemoteMedia] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)  # how closely to look at each image
-    ids: dict[Key, str] = field(default_factory=dict)  # of calls, for models that know them
 
-    def system(self) -> Content | None:
-        """The system and developer messages at the head, in order, for a model that has a place for them."""
-        parts = self._head() if self.family.system_instruction else []
-        return {"role": "user", "parts": parts} if parts else None
+    def __post_init__(self) -> None:
+        self.media = RequestMedia(self.family)
 
     def contents(self) -> list[Content]:
-        """Turns of user and model: neighbours of one role are merged, their parts kept."""
-        turns: list[Content] = []
-        messages = self.chat.messages
-        results = answered(messages, self.remarks)
-        self.ids = unique_ids(messages) if self.family.call_ids else {}
-        if not self.family.system_instruction:
-            _add(turns, "user", self._head())
-        calls: list[tuple[Key, ToolCall]] = []
-        for place, message in enumerate(messages[self._start() :], self._start()):
-            if calls and message.role != "assistant":
-                turns.append(self._responses(calls, results))
-                calls = []
-            if message.role in ("tool", "function"):
+        history = history_of(self.messages)
+        contents = Contents(history, self.family, self.names, self.signatures, self.media, self._response)
+        start = next((i for i, message in enumerate(self.messages) if message.role not in SYSTEM), len(self.messages))
+        contents.instruct([part for place in range(start) for part in self._parts(self.messages[place], place)])
+        for place, message in enumerate(self.messages[start:], start):
+            if message.role == "assistant":
+                contents.add("model", self._spoken(message, place), self._calls(message, place), place)
                 continue
-            new = [((place, i), call) for i, call in enumerate(message.calls)]
-            _add(turns, "model" if message.role == "assistant" else "user", self._turn_parts(message, place))
-            calls += new
-        if calls:
-            turns.append(self._responses(calls, results))
-        if not turns or turns[0]["role"] == "model":
-            turns.insert(0, _empty_turn())  # a conversation starts with the user
-        if turns[-1]["role"] == "model" and not self.family.prefill:
-            # Google refuses what ends with the model's turn.
-            fact = "this model does not go on with an assistant message"
-            self.unsupported.append(Unmet(f"messages[{len(messages) - 1}]", fact, "a user turn was added"))
-            turns.append(_empty_turn())
-        if self.family.signed_calls:
-            self.signatures.complete(turns)
+            contents.answer_calls()
+            if message.role not in ("tool", "function"):
+                contents.add("user", self._user_parts(message, place))
+        turns = contents.end(f"messages[{len(self.messages) - 1}]")
+        self.system_instruction = contents.system_instruction
+        self.unsupported += contents.unsupported
+        self.remarks += contents.remarks
         return turns
 
-    def _start(self) -> int:
-        messages = self.chat.messages
-        return next((i for i, m in enumerate(messages) if m.role not in SYSTEM), len(messages))
-
-    def _head(self) -> list[Part]:
-        head = self.chat.messages[: self._start()]
-        return [part for place, message in enumerate(head) for part in self._parts(message, place)]
-
-    def _turn_parts(self, message: Message, place: int) -> list[Part]:
+    def _user_parts(self, message: Message, place: int) -> list[Part]:
         parts = self._parts(message, place)
         if message.role in SYSTEM and parts:  # its place in the conversation is part of its meaning
             return [{"text": "[system]\n"}, *parts]
-        if message.role == "assistant":
-            parts = [] if message.google.get("thought") is True else self._signed(parts, message, place)
-            parts += self._drawn(message, place)
-        calls = enumerate(message.placed_calls)
-        return [*parts, *(self._call_part(c, (place, i), f"messages[{place}].{where}") for i, (c, where) in calls)]
+        return parts
+
+    def _spoken(self, message: Message, place: int) -> list[Part]:
+        """What the model said and drew, without its calls."""
+        parts = self._parts(message, place)
+        parts = [] if message.google.get("thought") is True else self._signed(parts, message, place)
+        return [*parts, *self._drawn(message, place)]
 
     def _signed(self, parts: list[Part], message: Message, place: int) -> list[Part]:
         """With the signatures of images, and that of the text, which goes on its last part."""
-        signed = [self._signed_image(part) for part in parts]
-        if signed and "text" in signed[-1] and (signature := self.signatures.of_text(message, place)):
-            return [*signed[:-1], {**signed[-1], "thoughtSignature": signature}]
+        signed = [self.signatures.signed_image(part) for part in parts]
+        if signed and "text" in signed[-1]:
+            signature = self.signatures.of_text(self.text_ids.get(place, ""), signature_of_text(message))
+            if signature:
+                return [*signed[:-1], {**signed[-1], "thoughtSignature": signature}]
         return signed
-
-    def _signed_image(self, part: Part) -> Part:
-        blob = part.get("inlineData")
-        return self._with_signature_of(f"data:{blob['mimeType']};base64,{blob['data']}", part) if blob else part
-
-    def _with_signature_of(self, url: str, part: Part) -> Part:
-        signature = self.signatures.of_image(url)
-        return {**part, "thoughtSignature": signature} if signature else part
 
     def _drawn(self, message: Message, place: int) -> list[Part]:
         """The images that the model drew and the client sends back, so that it can go on drawing. Models that sign them
@@ -117,18 +86,26 @@ class Conversation:
         parts: list[Part] = []
         for i, url in enumerate(drawn_images(message)):
             param = f"messages[{place}].images[{i}]"
-            if not url or (self.family.signed_calls and not self.signatures.of_image(url)):
+            signature = self.signatures.of_image(url)
+            if not url or (self.family.signed_calls and not signature):
                 why = "Google's signature of it is not known any more" if url else "it has no image_url"
                 self.unsupported.append(Unmet(param, f"{param} cannot go back: {why}", "it was not sent"))
             else:
-                found = media.media_part({"type": "image_url", "image_url": {"url": url}}, param)
-                part = self._placeholder(found) if isinstance(found, media.RemoteUrl) else found
-                parts.append(self._with_signature_of(url, part))
+                image = media.media_part({"type": "image_url", "image_url": {"url": url}}, param)
+                part = self.media.part(image)
+                parts.append({**part, "thoughtSignature": signature} if signature else part)
         if (message.model_extra or {}).get("audio"):
             param = f"messages[{place}].audio"
             fact = f"{param} cannot go back: what the model spoke is not kept"
             self.unsupported.append(Unmet(param, fact, "it was not sent"))
         return parts
+
+    def _calls(self, message: Message, place: int) -> list[Call]:
+        return [self._call(call, f"messages[{place}].{where}") for call, where in message.placed_calls]
+
+    def _call(self, call: ToolCall, param: str) -> Call:
+        signature = self.signatures.of_call(call.id or "", signature_of_call(call))
+        return Call(call.id or "", call.function.name, _args(call.function, param), signature)
 
     def _parts(self, message: Message, place: int) -> list[Part]:
         if isinstance(message.content, str):
@@ -139,101 +116,51 @@ class Conversation:
     def _part(self, part: ContentPart, param: str) -> Part | None:
         if (text := part.words) is not None:
             return {"text": text} if text else None
-        if part.type in ("reasoning", "thinking", "redacted_thinking"):
-            return None  # thoughts are not replayed
-        return self._media(part, param)
-
-    def _media(self, part: ContentPart, param: str) -> Part:
-        found = media.media_part(part.members, param)
-        if isinstance(found, media.RemoteUrl):
-            found = self._placeholder(found)
-        detail = media.detail(part.members)
-        if part.type == "image_url":
-            self.details.append(detail or "auto")
-        if detail and self.family.part_media_resolution:
-            found["mediaResolution"] = {"level": RESOLUTIONS[detail]}
-        return found
-
-    def _placeholder(self, remote: media.RemoteUrl) -> Part:
-        part: Part = {}
-
-        def fill(data: bytes, mime: str) -> None:
-            part.update(remote.part(data, mime))
-
-        def link() -> bool:
-            part.update(found := (remote.link() or {}) if self.family.fetches_links else {})
-            return bool(found)
-
-        self.remote.append(RemoteMedia(remote.url, remote.param, fill, link))
-        return part
-
-    def media_resolution(self) -> str | None:
-        """One for the whole request, for models that know no other; the closest look that was asked for."""
-        if self.family.part_media_resolution or not self.details:
+        if part.type in THOUGHTS:
             return None
-        detail = max(self.details, key=DETAILS.index)
-        if len(set(self.details)) > 1:
-            fact = "this model looks at all images alike"
-            self.unsupported.append(Unmet("image_url.detail", fact, f"detail is {detail!r} for all of them"))
-        return RESOLUTIONS[detail] if detail != "auto" else None
+        found = self.media.part(media.media_part(part.members, param))
+        return self.media.look(found, media.detail(part.members), image=part.type == "image_url")
 
-    def _call_part(self, call: ToolCall, key: Key, param: str) -> Part:
-        function: dict[str, Any] = {"name": self.names.to_wire(call.function.name), "args": _args(call.function, param)}
-        if key in self.ids:
-            function["id"] = self.ids[key]
-        part: Part = {"functionCall": function}
-        if signature := self.signatures.of(call):
-            part["thoughtSignature"] = signature
-        return part
-
-    def _responses(self, calls: list[tuple[Key, ToolCall]], results: dict[Key, int]) -> Content:
-        """One turn with a response for each call, in the order of the calls: Google counts them."""
-        parts: list[Part] = []
-        beside: list[Part] = []
-        for key, call in calls:
-            function: dict[str, Any] = {"name": self.names.to_wire(call.function.name)}
-            if key in self.ids:
-                function["id"] = self.ids[key]
-            function["response"], inside = self._response(results.get(key), call)
-            if inside and self.family.media_in_responses:
-                function["parts"] = [bare(part) for part in inside]
-            else:
-                beside += inside
-            parts.append({"functionResponse": function})
-        return {"role": "user", "parts": [*parts, *beside]}
-
-    def _response(self, place: int | None, call: ToolCall) -> tuple[dict[str, Any], list[Part]]:
-        """What a tool said, and the media that it showed."""
-        if place is None:
-            self.remarks.append(
-                f"the tool call {call.id or call.function.name!r} has no result; an error stands for it"
-            )
-            return {"error": "no result provided"}, []
-        message = self.chat.messages[place]
-        fetched = len(self.remote)
+    def _response(self, place: int) -> ToolResponse:
+        message = self.messages[place]
         shown = [part for part in self._parts(message, place) if "text" not in part]
-        if self.family.media_in_responses:  # a function's response holds data, no links
-            self.remote[fetched:] = [replace(one, link=lambda: False) for one in self.remote[fetched:]]
-        return as_object(message.text), [*shown, *response_parts(message.google.get("parts"), place)]
+        param = f"messages[{place}].extra_content.google.parts"
+        return ToolResponse(as_object(message.text), [*shown, *google_parts(message.google.get("parts"), param)])
 
 
-DETAILS = ("low", "auto", "high")
-RESOLUTIONS = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH", "auto": "MEDIA_RESOLUTION_UNSPECIFIED"}
+def history_of(messages: list[Message]) -> History:
+    return [_entry(message, place) for place, message in enumerate(messages)]
 
 
-def _empty_turn() -> Content:
-    return {"role": "user", "parts": [{"text": " "}]}
+def _entry(message: Message, place: int) -> list[CallName] | ResultName:
+    if message.role in ("tool", "function"):
+        param = f"messages[{place}]"
+        return ResultName(message.tool_call_id or "", message.name or "", param, f"{param}.tool_call_id")
+    return [CallName(call.id or "", call.function.name) for call in message.calls]
 
 
-def _add(turns: list[Content], role: str, parts: list[Part]) -> None:
-    if not parts:
-        return
-    last = turns[-1] if turns else None
-    # A turn of results begins with one: looking at all parts would take quadratic time for messages of one role.
-    if last is not None and last["role"] == role and "functionResponse" not in last["parts"][0]:
-        last["parts"] += parts  # what a user says after tool results stays a turn of its own
-    else:
-        turns.append({"role": role, "parts": parts})
+def google_parts(given: Any, param: str) -> list[Part]:
+    """Google's own `extra_content.google.parts` of a tool message, in either casing."""
+    if given is not None and not (isinstance(given, list) and all(isinstance(part, dict) for part in given)):
+        raise bad_request("'parts' must be a list of objects.", param)
+    parts: list[Part] = []
+    for i, part in enumerate(given or []):
+        name = next((name for name in part if name in BLOBS), "")
+        blob = part.get(name)
+        if not isinstance(blob, dict):
+            raise bad_request("A part of a tool's result holds 'inlineData' or 'fileData'.", f"{param}[{i}]")
+        fields: dict[str, Any] = {MEMBERS.get(str(member), str(member)): value for member, value in blob.items()}
+        parts.append({"inlineData": fields} if BLOBS[name] == "inlineData" else {"fileData": fields})
+    return parts
+
+
+BLOBS: dict[str, str] = {
+    "inline_data": "inlineData",
+    "inlineData": "inlineData",
+    "file_data": "fileData",
+    "fileData": "fileData",
+}
+MEMBERS: dict[str, str] = {"mime_type": "mimeType", "file_uri": "fileUri", "display_name": "displayName"}
 
 
 def _args(function: FunctionCall, param: str) -> dict[str, Any]:

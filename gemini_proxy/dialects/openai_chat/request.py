@@ -2,22 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from gemini_proxy.dialects.openai_chat.config import Parameters
 from gemini_proxy.dialects.openai_chat.extensions import extensions_from
 from gemini_proxy.dialects.openai_chat.messages import Conversation
-from gemini_proxy.dialects.openai_chat.model_names import ModelName
-from gemini_proxy.dialects.openai_chat.signed import Signatures
-from gemini_proxy.dialects.openai_chat.structured import structured
 from gemini_proxy.dialects.openai_chat.tools import declared_names, tools_from
-from gemini_proxy.dialects.openai_chat.wire import ChatRequest, bad_request
-from gemini_proxy.dialects.openai_errors import Unmet
-from gemini_proxy.exchange import RemoteMedia
-from gemini_proxy.gemini.family import family_of
+from gemini_proxy.dialects.openai_chat.wire import ChatRequest, ResponseFormat
+from gemini_proxy.errors import bad_request
+from gemini_proxy.gemini.family import Family, family_of
+from gemini_proxy.gemini.model_names import ModelName
 from gemini_proxy.gemini.names import ToolNames
+from gemini_proxy.gemini.request.remote import RemoteMedia
+from gemini_proxy.gemini.request.signing import Signatures
+from gemini_proxy.gemini.request.structured import Structured, structured
+from gemini_proxy.gemini.request.tools import Tools
+from gemini_proxy.gemini.request.unmet import Unmet
 from gemini_proxy.gemini.signatures import Remembered
-from gemini_proxy.gemini.wire import GenerateContentRequest, GenerationConfig
+from gemini_proxy.gemini.wire import GenerateContentRequest
 
 # Dropped in silence, because they cannot change what the answer means; the usage is told without being asked for.
 IGNORED = {"prediction", "user", "safety_identifier", "prompt_cache_key", "metadata", "store", "usage"}
@@ -40,7 +41,7 @@ class Translation:
 
 
 def translated(
-    chat: ChatRequest, model: ModelName, remembered: Mapping[str, Remembered], texts: Mapping[int, str]
+    chat: ChatRequest, model: ModelName, remembered: Mapping[str, Remembered], text_ids: dict[int, str]
 ) -> Translation:
     """Raises ProxyError 400 for what Gemini cannot do and what must not be left out."""
     family = family_of(model.id)
@@ -48,12 +49,12 @@ def translated(
     extensions = extensions_from(chat)
     tools = tools_from(chat, names, family, model.search, extensions)
     must_call = tools.must_call
-    form = structured(chat.response_format, tools, family)
-    signatures = Signatures(family.name, remembered, texts)
-    conversation = Conversation(chat, family, names, signatures)
+    form = _structured(chat.response_format, tools, family)
+    signatures = Signatures(family.name, remembered)
+    conversation = Conversation(chat.messages, family, names, signatures, text_ids)
     request: GenerateContentRequest = {"contents": conversation.contents()}
-    if system := conversation.system():
-        request["systemInstruction"] = system
+    if conversation.system_instruction:
+        request["systemInstruction"] = conversation.system_instruction
     if on_the_wire := tools.on_the_wire():
         request["tools"] = on_the_wire
     if tools.config:
@@ -62,11 +63,13 @@ def translated(
         request["safetySettings"] = extensions.safety_settings
     if extensions.cached_content:
         request["cachedContent"] = extensions.cached_content
-    extensions.media_resolution = extensions.media_resolution or conversation.media_resolution()
+    extensions.media_resolution = extensions.media_resolution or conversation.media.resolution("image_url.detail")
     parameters = Parameters(chat, family, extensions, model.effort)
-    if config := {**parameters.generation_config(), **form.config}:
-        request["generationConfig"] = cast(GenerationConfig, config)
-    tellers = (extensions, tools, form, parameters, conversation)
+    config = parameters.generation_config()
+    config.update(form.config)
+    if config:
+        request["generationConfig"] = config
+    tellers = (extensions, tools, form, parameters, conversation, conversation.media)
     return Translation(
         request,
         names,
@@ -74,8 +77,21 @@ def translated(
         form.answer,
         unsupported=[*_unsupported(chat), *(unmet for teller in tellers for unmet in teller.unsupported)],
         remarks=[*tools.remarks, *parameters.remarks, *conversation.remarks, *dict.fromkeys(signatures.warnings)],
-        remote=conversation.remote,
+        remote=conversation.media.remote,
     )
+
+
+def _structured(form: ResponseFormat | None, tools: Tools, family: Family) -> Structured:
+    if form is None or form.type == "text":
+        return Structured()
+    schema = form.wanted
+    if schema is None and form.type == "json_schema":
+        text = "A response_format of type 'json_schema' needs 'json_schema.schema'."
+        raise bad_request(text, "response_format.json_schema.schema")
+    found = structured(schema, tools, family, "response_format")
+    members = (form.model_extra or {}).items()
+    found.unsupported += [Unmet(f"response_format.{name}") for name, value in members if value is not None]
+    return found
 
 
 def _unsupported(chat: ChatRequest) -> list[Unmet]:

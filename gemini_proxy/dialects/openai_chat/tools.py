@@ -1,15 +1,15 @@
-"""Tools a client declares, and which of them the model may use, in Gemini's words."""
+"""The tools that a chat declares, and `tool_choice`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from gemini_proxy.dialects.openai_chat.extensions import Extensions
-from gemini_proxy.dialects.openai_chat.wire import ChatRequest, Function, Tool, bad_request
-from gemini_proxy.dialects.openai_errors import Unmet
+from gemini_proxy.dialects.openai_chat.wire import ChatRequest, Function, Tool
+from gemini_proxy.errors import bad_request
 from gemini_proxy.gemini.family import Family
-from gemini_proxy.gemini.json_schema import readable
 from gemini_proxy.gemini.names import ToolNames
+from gemini_proxy.gemini.request.tools import Choice, Tools
+from gemini_proxy.gemini.request.unmet import Unmet
 
 # Tools that Google runs itself, by the names that clients give them.
 GOOGLE_TOOLS = {
@@ -22,39 +22,6 @@ GOOGLE_TOOLS = {
 }
 NATIVE = {name: name for name in GOOGLE_TOOLS.values()} | GOOGLE_TOOLS  # members of google.tools, in either casing
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY", "validated": "VALIDATED"}
-
-
-@dataclass
-class Choice:
-    """What `tool_choice` says: a mode, and the tools it is about, None for all of them."""
-
-    mode: str
-    functions: list[str] | None = None
-    of_google: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Tools:
-    """What the request declares. `declarations` go in one Tool object, each of Google's own in one of its own."""
-
-    names: ToolNames
-    declarations: list[dict[str, Any]] = field(default_factory=list)
-    of_google: dict[str, dict[str, Any]] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
-    unsupported: list[Unmet] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-    @property
-    def mode(self) -> str:
-        return str(self.config.get("functionCallingConfig", {}).get("mode") or "AUTO")
-
-    @property
-    def must_call(self) -> bool:
-        return self.mode == "ANY"
-
-    def on_the_wire(self) -> list[dict[str, Any]]:
-        functions = [{"functionDeclarations": self.declarations}] if self.declarations else []
-        return [*functions, *({name: options} for name, options in self.of_google.items())]
 
 
 def declared_names(chat: ChatRequest) -> list[str]:
@@ -70,12 +37,12 @@ def tools_from(chat: ChatRequest, names: ToolNames, family: Family, search: bool
         _add_native(tools, native, f"google.tools[{place}]")
     choice, param = choice_from(chat)
     if choice is not None and (chat.tools != [] or chat.functions):
-        _choose(tools, choice, param)
+        tools.choose(choice, param)
     if search or chat.web_search_options is not None:
         tools.of_google["googleSearch"] = {}
-    _mix(tools, family)
-    if extensions.stream_arguments and tools.declarations:
-        tools.config.setdefault("functionCallingConfig", {})["streamFunctionCallArguments"] = True
+    tools.mix(family)
+    if extensions.stream_arguments:
+        tools.stream_arguments()
     _remark(tools, chat)
     return tools
 
@@ -112,34 +79,6 @@ def _allowed(said: dict[str, Any], param: str) -> Choice:
     return Choice(MODES[mode], functions, of_google)
 
 
-def _choose(tools: Tools, choice: Choice, param: str) -> None:
-    if not tools.declarations and not tools.of_google:
-        raise bad_request(f"'{param}' is only allowed when 'tools' are specified.", param)
-    wires = [_declared(name, tools, param) for name in choice.functions or []]
-    if choice.functions is not None:
-        # Google restricts names only where it forces a call; else what is not allowed is not declared either.
-        tools.declarations = [it for it in tools.declarations if it["name"] in wires]
-    if choice.functions is not None or choice.mode == "NONE":
-        tools.of_google = {name: it for name, it in tools.of_google.items() if name in choice.of_google}
-    if not tools.declarations:
-        if choice.mode == "ANY":
-            fact = f"{param} cannot force a tool that Google runs itself"
-            tools.unsupported.append(Unmet(param, fact, "the model decides"))
-        return
-    tools.config["functionCallingConfig"] = {"mode": choice.mode}
-    if choice.mode == "ANY" and wires:
-        tools.config["functionCallingConfig"]["allowedFunctionNames"] = wires
-
-
-def _mix(tools: Tools, family: Family) -> None:
-    if not tools.declarations or not tools.of_google:
-        return
-    if not family.mixes_search_and_functions:
-        text = f"This model cannot use functions together with {', '.join(tools.of_google)}: leave one of them out."
-        raise bad_request(text, "tools", "unsupported_value")
-    tools.config["includeServerSideToolInvocations"] = True
-
-
 def _name(tool: object, param: str) -> str:
     """The function's name in `{"type": "function", "function": {"name": ...}}` and the shorter forms."""
     if isinstance(tool, dict):
@@ -150,18 +89,10 @@ def _name(tool: object, param: str) -> str:
     raise bad_request(f"'{param}' must name a function.", param)
 
 
-def _declared(name: str, tools: Tools, param: str) -> str:
-    wire = tools.names.to_wire(name)
-    if not any(declaration["name"] == wire for declaration in tools.declarations):
-        raise bad_request(f"'{param}' names the function {name!r}, which 'tools' does not declare.", param)
-    return wire
-
-
 def _declare_all(tools: Tools, chat: ChatRequest) -> None:
-    known: set[str] = set()
     for place, tool in enumerate(chat.tools or []):
         if tool.function is not None and tool.type == "function":
-            _declare(tools, tool.function, known, f"tools[{place}].function.name")
+            _declare(tools, tool.function, f"tools[{place}].function.name")
         else:
             tools.of_google[_google_tool(tool, f"tools[{place}].type")] = {}
             for option, value in (tool.model_extra or {}).items():
@@ -169,20 +100,11 @@ def _declare_all(tools: Tools, chat: ChatRequest) -> None:
                     fact = f"tools[{place}].{option} cannot be asked of Google's {tool.type}"
                     tools.unsupported.append(Unmet(f"tools[{place}].{option}", fact, "it was left out"))
     for place, function in enumerate(chat.functions or []):
-        _declare(tools, function, known, f"functions[{place}].name")
+        _declare(tools, function, f"functions[{place}].name")
 
 
-def _declare(tools: Tools, function: Function, known: set[str], param: str) -> None:
-    wire = tools.names.to_wire(function.name)
-    if wire in known:
-        raise bad_request(f"The function {function.name!r} is declared twice.", param)
-    known.add(wire)
-    declaration: dict[str, Any] = {"name": wire}
-    if function.description:
-        declaration["description"] = function.description
-    if function.parameters:
-        declaration["parametersJsonSchema"] = readable(function.parameters)
-    tools.declarations.append(declaration)
+def _declare(tools: Tools, function: Function, param: str) -> None:
+    tools.declare(function.name, function.description, function.parameters, param)
 
 
 def _google_tool(tool: Tool, param: str) -> str:

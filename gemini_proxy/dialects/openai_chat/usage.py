@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gemini_proxy.gemini.usage import usage_in
+from gemini_proxy.gemini.answer.usage import usage_in
 from gemini_proxy.gemini.wire import UsageMetadata
 
 MODALITIES = ("AUDIO", "DOCUMENT", "IMAGE", "TEXT", "VIDEO")

@@ -5,13 +5,13 @@ of the right type, and a JSON null means "not set".
 """
 
 import re
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 
-from gemini_proxy.errors import ProxyError
+from gemini_proxy.errors import ProxyError, bad_request
+from gemini_proxy.gemini.lenient_json import json_from
 
 
 class _Wire(BaseModel):
@@ -207,51 +207,6 @@ def _not_json(body: bytes, problem: str) -> str:
         if where
         else (f"The request body is not valid JSON: {problem}.")
     )
-
-
-# Each escape of a JSON text is read as a whole, so that an escaped backslash hides none; then pairs, then single halves.
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
-_STRING = r'"(?:[^"\\]|\\.)*"?'  # the end is optional, so that a text without one is looked through once
-_STRINGS = re.compile(_STRING.encode(), re.DOTALL)
-_CONTROL = re.compile(rb"[\0-\x1f]")
-_TOKENS = re.compile(_STRING + r"|-?\d[\d.eE+-]*", re.DOTALL)
-_LONG_NUMBER = re.compile(r"\d[\d.]{15}|\d[eE][+-]?\d")
-
-
-def json_from(text: bytes | str) -> Any:
-    """What a JSON text says. Half an emoji, as clients make that cut texts by length, becomes U+FFFD; a line break
-    inside a string, as models write them, is one.
-
-    Raises ValueError.
-    """
-    try:
-        return from_json(text, allow_inf_nan=False)
-    except ValueError:
-        data = text.encode() if isinstance(text, str) else text
-        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], data) if rb"\u" in data else data
-        whole = _STRINGS.sub(lambda found: _CONTROL.sub(lambda c: b"\\u%04x" % ord(c[0]), found[0]), whole)
-        if whole == data:
-            raise
-        return from_json(whole, allow_inf_nan=False)
-
-
-def with_long_numbers_as_text(text: str) -> str:
-    """A JSON text in which numbers that Google would not keep are strings: it keeps each as a double, in which
-    9007199254740993 is 9007199254740992, and 1e400 nothing at all."""
-    return _TOKENS.sub(lambda found: _kept(found[0]), text) if _LONG_NUMBER.search(text) else text
-
-
-def _kept(token: str) -> str:
-    if token[0] == '"':
-        return token
-    try:
-        return token if Decimal(repr(float(token))) == Decimal(token) else f'"{token}"'
-    except (ValueError, ArithmeticError):  # no number: a reader of JSON will say so
-        return token
-
-
-def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:
-    return ProxyError(400, code, message, param=param)
 
 
 # What pydantic calls a type -> what a person calls it.

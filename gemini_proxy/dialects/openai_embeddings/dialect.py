@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from gemini_proxy.dialects.openai_embeddings import wire
 from gemini_proxy.dialects.openai_embeddings.answer import EmbeddingsRenderer, Form
-from gemini_proxy.dialects.openai_errors import Unmet, refusal, refuse_unmet
+from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Route
 from gemini_proxy.gemini.embeddings import LARGEST_BATCH, BatchEmbedContentsRequest, EmbedContentRequest
+from gemini_proxy.gemini.request.unmet import Unmet, refuse_unmet
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.settings import Unsupported
 

@@ -3,7 +3,7 @@
 from pydantic_core import to_json
 
 from gemini_proxy.exchange import Ask
-from gemini_proxy.gemini import chunk
+from gemini_proxy.gemini.answer import chunk
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.upstreams.code_assist import status
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
-from gemini_proxy.gemini import repair
 from gemini_proxy.gemini.inline import MB, MediaLimits
+from gemini_proxy.gemini.request import repair
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.google_login.source import TokenSource
 from gemini_proxy.upstreams.code_assist import eligibility, envelope, status

@@ -19,7 +19,7 @@ from pydantic import (
 
 from gemini_proxy.errors import ProxyError, Unreadable
 from gemini_proxy.exchange import HttpRequest
-from gemini_proxy.gemini.chunk import document_in
+from gemini_proxy.gemini.answer.chunk import document_in
 from gemini_proxy.gemini.models import MODELS, Model
 from gemini_proxy.upstreams.gemini_api.upstream import GeminiApi
 

@@ -8,9 +8,10 @@ from pydantic_core import to_json
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, HttpRequest
-from gemini_proxy.gemini import chunk, repair
 from gemini_proxy.gemini import status as google_status
+from gemini_proxy.gemini.answer import chunk
 from gemini_proxy.gemini.inline import MB, MediaLimits
+from gemini_proxy.gemini.request import repair
 from gemini_proxy.gemini.wire import GenerateContentResponse
 from gemini_proxy.upstreams.gemini_api import request, status
 from gemini_proxy.user_agent import user_agent

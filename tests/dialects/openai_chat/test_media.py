@@ -7,14 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemini_proxy.dialects.openai_chat.media import (
-    RemoteUrl,
-    detail,
-    inline,
-    media_part,
-    normalised,
-)
+from gemini_proxy.dialects.openai_chat.media import detail, media_part
 from gemini_proxy.errors import ProxyError
+from gemini_proxy.gemini.request.media import RemoteUrl, inline, normalised
 from gemini_proxy.gemini.wire import Part
 
 PNG = b"\x89PNG\r\n\x1a\n\xfb\xff\xbe"  # with + and / in its base64
@@ -265,10 +260,11 @@ def test_detail(part: dict[str, Any], expected: str | None) -> None:
 
 
 def test_what_was_fetched_c171() -> None:
-    assert inline(b"?", "image/jpg; charset=x") == blob("image/jpeg", "Pw==")
-    assert inline(PNG, "") == blob("image/png")
-    with pytest.raises(ProxyError, match="image/tiff"):
-        inline(b"?", "image/tiff")
+    assert inline("Pw==", "image/jpg; charset=x", PARAM) == blob("image/jpeg", "Pw==")
+    assert inline(PNG64, "", PARAM) == blob("image/png")
+    with pytest.raises(ProxyError, match="image/tiff") as caught:
+        inline("Pw==", "image/tiff", PARAM)
+    assert caught.value.param == PARAM
     remote = RemoteUrl("https://example.com", "video", "messages[0].content[0].video_url.url", "", {"fps": 1})
     assert remote.part(PNG, "video/mp4") == {**blob("video/mp4"), "videoMetadata": {"fps": 1}}
     with pytest.raises(ProxyError) as caught:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gemini_proxy.dialects.openai_chat.dialect import OpenAIChat
-from gemini_proxy.dialects.openai_chat.signed import image_id
 from gemini_proxy.gemini.signatures import DUMMY, SignatureMemory
+from gemini_proxy.gemini.transcript import image_id
 from tests.exchanges import (
     HI,
     STOP,

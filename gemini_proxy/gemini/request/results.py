@@ -1,17 +1,39 @@
 """What tools gave back: which result answers which call, and how Gemini wants to read it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemini_proxy.dialects.openai_chat.wire import Message, bad_request, json_from, with_long_numbers_as_text
+from gemini_proxy.errors import bad_request
+from gemini_proxy.gemini.lenient_json import json_from, with_long_numbers_as_text
 from gemini_proxy.gemini.wire import Part
 
+
+@dataclass(frozen=True, slots=True)
+class CallName:
+    """A function call, as far as its result may name it: by its id, "" for none, or by the function."""
+
+    id: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultName:
+    """A result, and the call that it names: by id, by function, by both or by none. `param` is the result's place in
+    the client's request, `id_param` that of the id in it."""
+
+    call_id: str
+    function: str
+    param: str
+    id_param: str
+
+
 Key = tuple[int, int]  # which message, which of its calls
+History = Sequence[Sequence[CallName] | ResultName]  # of each message, its calls, or the call that it is the result of
 
 
-def answered(messages: list[Message], remarks: list[str]) -> dict[Key, int]:
+def answered(history: History, remarks: list[str]) -> dict[Key, int]:
     """The place of the message that answers a call. Raises ProxyError 400 for a result that answers none.
 
     It is the nearest call before it with its id, or else with its name. Of calls that share an id, or have none, each
@@ -21,23 +43,23 @@ def answered(messages: list[Message], remarks: list[str]) -> dict[Key, int]:
     by_id: dict[str, _Calls] = {}
     by_name: dict[str, _Calls] = {}
     step = _Calls()
-    for place, message in enumerate(messages):
-        if calls := message.calls:  # a new step; an id that comes again stands for its latest calls
-            here = [(call, (place, i)) for i, call in enumerate(calls)]
-            by_name = _grouped((call.function.name, key) for call, key in here)
-            by_id.pop("", None)
-            by_id |= _grouped((call.id or "", key) for call, key in here)
-            step = _Calls([key for _, key in here])
-        if message.role in ("tool", "function"):
+    for place, entry in enumerate(history):
+        if isinstance(entry, ResultName):
             # A result with an id that no call has can only belong to a call that has none.
-            found = by_id.get(message.tool_call_id or "") or by_name.get(message.name or "") or by_id.get("")
-            found = found or (step if not message.tool_call_id and not message.name else None)
+            found = by_id.get(entry.call_id) or by_name.get(entry.function) or by_id.get("")
+            found = found or (step if not entry.call_id and not entry.function else None)
             if not found:
-                raise _unknown_result(message, place)
+                raise _unknown_result(entry)
             key = found.next(results)
             if key in results:
-                remarks.append(f"messages[{place}]: its tool call has several results; the last one counts")
+                remarks.append(f"{entry.param}: its tool call has several results; the last one counts")
             results[key] = place
+        elif entry:  # a new step; an id that comes again stands for its latest calls
+            here = [(call, (place, i)) for i, call in enumerate(entry)]
+            by_name = _grouped((call.function, key) for call, key in here)
+            by_id.pop("", None)
+            by_id |= _grouped((call.id, key) for call, key in here)
+            step = _Calls([key for _, key in here])
     return results
 
 
@@ -65,17 +87,17 @@ def _grouped(named: Iterable[tuple[str, Key]]) -> dict[str, _Calls]:
     return dict(groups)
 
 
-def unique_ids(messages: list[Message]) -> dict[Key, str]:
+def unique_ids(history: History) -> dict[Key, str]:
     """The ids of calls as Google takes them: no two alike, though histories of other adapters have such."""
     ids: dict[Key, str] = {}
     times: Counter[str] = Counter()
     used: set[str] = set()
-    for place, message in enumerate(messages):
-        for i, call in enumerate(message.calls):
-            name = call.id or ""
+    for place, entry in enumerate(history):
+        for i, call in enumerate(() if isinstance(entry, ResultName) else entry):
+            name = call.id
             while name in used:
-                times[call.id or ""] += 1
-                name = f"{call.id}-{times[call.id or '']}"
+                times[call.id] += 1
+                name = f"{call.id}-{times[call.id]}"
             if name:
                 used.add(name)
                 ids[place, i] = name
@@ -88,31 +110,6 @@ def bare(part: Part) -> Part:
     part.pop("mediaResolution", None)
     part.pop("videoMetadata", None)
     return part
-
-
-def response_parts(given: Any, place: int) -> list[Part]:
-    """Google's own `extra_content.google.parts` of a tool message, in either casing."""
-    param = f"messages[{place}].extra_content.google.parts"
-    if given is not None and not (isinstance(given, list) and all(isinstance(part, dict) for part in given)):
-        raise bad_request("'parts' must be a list of objects.", param)
-    parts: list[Part] = []
-    for i, part in enumerate(given or []):
-        name = next((name for name in part if name in BLOBS), "")
-        blob = part.get(name)
-        if not isinstance(blob, dict):
-            raise bad_request("A part of a tool's result holds 'inlineData' or 'fileData'.", f"{param}[{i}]")
-        fields: dict[str, Any] = {MEMBERS.get(str(member), str(member)): value for member, value in blob.items()}
-        parts.append({"inlineData": fields} if BLOBS[name] == "inlineData" else {"fileData": fields})
-    return parts
-
-
-BLOBS: dict[str, str] = {
-    "inline_data": "inlineData",
-    "inlineData": "inlineData",
-    "file_data": "fileData",
-    "fileData": "fileData",
-}
-MEMBERS: dict[str, str] = {"mime_type": "mimeType", "file_uri": "fileUri", "display_name": "displayName"}
 
 
 def as_object(text: str) -> dict[str, Any]:
@@ -133,6 +130,5 @@ def _points(value: object) -> bool:
     return isinstance(value, list) and any(_points(inner) for inner in value)
 
 
-def _unknown_result(message: Message, place: int) -> Exception:
-    param = f"messages[{place}].tool_call_id"
-    return bad_request(f"No tool call before this message has the id {message.tool_call_id!r}.", param)
+def _unknown_result(result: ResultName) -> Exception:
+    return bad_request(f"No tool call before this message has the id {result.call_id or None!r}.", result.id_param)

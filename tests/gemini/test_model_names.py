@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemini_proxy.dialects.openai_chat.model_names import ModelName, model_name_from
+from gemini_proxy.gemini.model_names import ModelName, model_name_from
 from tests.exchanges import asked, chat_ask, chat_request, completion, refused, text
 
 ALIASES = {"fast": "gemini-2.5-flash-search:low", "gemini-2.5-pro": "gemini-2.5-pro:high", "gpt-4o": "models/gemini-x"}

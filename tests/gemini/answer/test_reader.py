@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.answer import BROKEN, ENDS, Reader
-from gemini_proxy.gemini.events import Call, Code, Event, Link, Media, Signature, Text, Thought
-from gemini_proxy.gemini.partial_calls import DEEPEST, PartialCall
+from gemini_proxy.gemini.answer.events import Call, Code, Event, Link, Media, Signature, Text, Thought
+from gemini_proxy.gemini.answer.partial_calls import DEEPEST, PartialCall
+from gemini_proxy.gemini.answer.reader import BROKEN, ENDS, Reader
 from gemini_proxy.gemini.wire import RESPONSE
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gemini_proxy.gemini.schema import typed
-from gemini_proxy.gemini.schema_check import check
+from gemini_proxy.gemini.answer.schema_check import check
+from gemini_proxy.gemini.request.schema import typed
 
 Json = dict[str, Any]
 STRING: Json = {"type": "STRING"}

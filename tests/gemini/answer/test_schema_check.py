@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gemini_proxy.gemini import schema_check
-from gemini_proxy.gemini.schema_check import check
-from tests.gemini.test_schema import doubling, of
+from gemini_proxy.gemini.answer import schema_check
+from gemini_proxy.gemini.answer.schema_check import check
+from tests.gemini.request.test_schema import doubling, of
 
 Json = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gemini_proxy.dialects.openai_chat.wire import bad_request
+from gemini_proxy.errors import bad_request
 
 PREFIXES = ("models/", "google/", "gemini/")
 # Suffixes are a way to choose for clients that let a user type nothing but a model name.

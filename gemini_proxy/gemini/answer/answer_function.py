@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from pydantic_core import to_json
 
-from gemini_proxy.gemini.answer import Reader
-from gemini_proxy.gemini.events import Call, End, Event, Text, Thought
+from gemini_proxy.gemini.answer.events import Call, End, Event, Text, Thought
+from gemini_proxy.gemini.answer.reader import Reader
 from gemini_proxy.gemini.wire import GenerateContentResponse
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.events import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
-from gemini_proxy.gemini.partial_calls import PartialCall
+from gemini_proxy.gemini.answer.events import Call, Code, End, Event, Link, Media, Reason, Signature, Text, Thought
+from gemini_proxy.gemini.answer.partial_calls import PartialCall
 from gemini_proxy.gemini.wire import AnswerPart, Candidate, FunctionCall, GenerateContentResponse, UsageMetadata
 
 # An open set: what is not here counts as a stop, and the native word is told beside it.

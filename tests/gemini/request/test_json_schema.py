@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemini_proxy.gemini.json_schema import as_object, readable, target_of
-from gemini_proxy.gemini.schema import typed
+from gemini_proxy.gemini.request.json_schema import as_object, readable, target_of
+from gemini_proxy.gemini.request.schema import typed
 
 REF = "#/$defs/a"
 SAID_OTHERWISE: list[Any] = [

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
-from gemini_proxy.gemini.json_schema import target_of
+from gemini_proxy.gemini.request.json_schema import target_of
 
 Json = dict[str, Any]
 
