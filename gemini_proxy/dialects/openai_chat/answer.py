@@ -5,21 +5,21 @@ Both are made of the same deltas: a stream sends each, a whole answer puts them 
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import to_json
 
 from gemini_proxy import sse
-from gemini_proxy.dialects.openai_chat.deltas import Delta, Deltas, Voice
+from gemini_proxy.dialects.openai_chat.deltas import Delta, Deltas
 from gemini_proxy.dialects.openai_chat.logprobs import logprobs_from
 from gemini_proxy.dialects.openai_chat.usage import usage_from
 from gemini_proxy.dialects.openai_errors import error_object
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import header_text
-from gemini_proxy.gemini.answer.events import End
 from gemini_proxy.gemini.answer.reader import LOGPROBS, Reader
+from gemini_proxy.gemini.answer.resolved import Ending, ResolvedAnswer
 from gemini_proxy.gemini.wire import GenerateContentResponse
 
 STREAM_HEADERS = {
@@ -43,37 +43,22 @@ class Head:
 
 @dataclass
 class Telling:
-    """One answer on its way: what is read, how it is said, what the client should be warned of.
-
-    `check` judges the finished text of a choice ("" if it is as asked for), for structured output; `must_call` is set
-    where the client wants nothing but a tool call.
-    """
+    """One answer on its way: what is read, and how it is said."""
 
     head: Head
-    voice: Voice
-    check: Callable[[str], str] | None = None
-    must_call: bool = False
+    answer: ResolvedAnswer = field(default_factory=ResolvedAnswer)
+    deltas: Deltas = field(default_factory=Deltas)
     include_usage: bool = False
-    reader: Reader = field(default_factory=Reader)
-    deltas: Deltas = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.deltas = Deltas(self.voice)
+    @property
+    def reader(self) -> Reader:
+        return self.answer.reader
 
     @property
     def warnings(self) -> list[str]:
-        return [*self.reader.warnings, *self.deltas.warnings]
+        return [*self.answer.warnings, *self.deltas.warnings]
 
-    def ends(self, broken: bool) -> list[End]:
-        ends = self.reader.ends(broken=broken)
-        for end in ends:
-            if self.check and end.reason == "stop" and (complaint := self.check(self.deltas.text(end.index))):
-                self.deltas.warnings.append(f"the answer is not what response_format asks for: {complaint}")
-            if self.must_call and end.reason == "stop" and not self.deltas.has_called(end.index):
-                self.deltas.warnings.append("tool_choice_not_honoured: the model answered without the tool call")
-        return ends
-
-    def ending(self, end: End) -> dict[str, Any]:
+    def ending(self, end: Ending) -> dict[str, Any]:
         """How a choice ended, in OpenAI's word and in Google's."""
         more = {"native_finish_message": end.message} if end.message else {}
         return {"finish_reason": self.deltas.finish(end.reason), "native_finish_reason": end.native or None, **more}
@@ -99,15 +84,21 @@ class StreamRenderer:
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]:
         frames: list[bytes] = []
-        for event in self._telling.reader.feed(chunk):
-            if delta := self._telling.deltas.of(event):
-                frames += self._say(event.index, delta)
+        delta_of = self._telling.deltas.of
+        for event in self._telling.answer.feed(chunk):
+            if delta := delta_of(event):
+                if event.index not in self._opened:
+                    frames.append(self._opening(event.index))
+                frames.append(self._frame(event.index, to_json(delta, inf_nan_mode="null")))
         return frames
 
     def end(self, *, broken: bool = False) -> list[bytes]:
         frames: list[bytes] = []
-        for end in self._telling.ends(broken):
-            frames += self._say(end.index, self._telling.deltas.closing(end))
+        for end in self._telling.answer.ends(broken=broken):
+            if end.index not in self._opened:
+                frames.append(self._opening(end.index))
+            if delta := self._telling.deltas.closing(end):
+                frames.append(self._frame(end.index, to_json(delta, inf_nan_mode="null")))
             frames.append(self._last(end))  # on its own, after the last tool call: SDK helpers lose that one otherwise
         usage = self._telling.reader.usage
         if self._telling.include_usage and usage is not None:
@@ -120,12 +111,10 @@ class StreamRenderer:
     def beat(self) -> bytes:
         return BEAT
 
-    def _say(self, index: int, delta: Delta) -> list[bytes]:
-        said = [self._frame(index, to_json(delta, inf_nan_mode="null"))] if delta else []
-        if index in self._opened:
-            return said
+    def _opening(self, index: int) -> bytes:
+        """The role, once a choice and never again."""
         self._opened.add(index)
-        return [self._frame(index, b'{"role":"assistant","content":""}'), *said]  # the role once a choice, never again
+        return self._frame(index, b'{"role":"assistant","content":""}')
 
     def _start(self) -> bytes:
         """What all frames begin with, settled with the first one: then Google has said which model it is."""
@@ -138,7 +127,7 @@ class StreamRenderer:
     def _frame(self, index: int, delta: bytes, end: bytes = b',"finish_reason":null}]') -> bytes:
         return b'%s,"choices":[{"index":%d,"delta":%s%s%s' % (self._start(), index, delta, end, self._tail)
 
-    def _last(self, end: End) -> bytes:
+    def _last(self, end: Ending) -> bytes:
         more = self._telling.ending(end)
         if logprobs := logprobs_from(end.extras.get(LOGPROBS)):
             more["logprobs"] = logprobs
@@ -167,12 +156,12 @@ class WholeRenderer:
         return {"content-type": "application/json"} | {name: header_text(text) for name, text in told.items() if text}
 
     def feed(self, chunk: GenerateContentResponse) -> list[bytes]:
-        for event in self._telling.reader.feed(chunk):
+        for event in self._telling.answer.feed(chunk):
             self._message(event.index).add(self._telling.deltas.of(event))
         return []
 
     def end(self, *, broken: bool = False) -> list[bytes]:
-        ends = self._telling.ends(broken)
+        ends = self._telling.answer.ends(broken=broken)
         self._natives = [end.native for end in ends if end.native]
         head, usage = self._telling.head, self._telling.reader.usage
         if usage is None:
@@ -198,7 +187,7 @@ class WholeRenderer:
     def _message(self, index: int) -> "Message":
         return self._messages.setdefault(index, Message())
 
-    def _choice(self, end: End) -> dict[str, Any]:
+    def _choice(self, end: Ending) -> dict[str, Any]:
         message = self._message(end.index)
         message.add(self._telling.deltas.closing(end))
         return {

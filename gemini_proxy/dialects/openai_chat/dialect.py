@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from gemini_proxy.dialects.openai_chat import wire
 from gemini_proxy.dialects.openai_chat.answer import Head, StreamRenderer, Telling, WholeRenderer
-from gemini_proxy.dialects.openai_chat.deltas import Voice
+from gemini_proxy.dialects.openai_chat.deltas import Deltas, text_for
 from gemini_proxy.dialects.openai_chat.request import Translation, translated
 from gemini_proxy.dialects.openai_chat.signed import call_ids, image_ids, transcript_of
 from gemini_proxy.dialects.openai_errors import refusal
@@ -21,6 +21,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Route
 from gemini_proxy.gemini.answer.answer_function import AnswerFunctionReader
 from gemini_proxy.gemini.answer.reader import Reader
+from gemini_proxy.gemini.answer.resolved import ResolvedAnswer
 from gemini_proxy.gemini.answer.schema_check import check as check_schema
 from gemini_proxy.gemini.family import Family, family_of
 from gemini_proxy.gemini.model_names import model_name_from
@@ -123,19 +124,20 @@ class OpenAIChat:
         )
 
     def _telling(self, chat: wire.ChatRequest, family: Family, translation: Translation, said: Transcript) -> Telling:
-        check = check_from(chat.response_format)
-        voice = Voice(
+        answer = ResolvedAnswer(
+            reader=reader_for(translation, chat.n or 1),
             names=translation.names,
+            transcript=said,
             remember=partial(self._remember, family.name),
-            said=said,
-            legacy_functions=bool(chat.functions) and not chat.tools,
-            keep_text=check is not None,
-            audio="audio" in (chat.modalities or []),
+            in_text=text_for,
+            check=check_from(chat.response_format),
+            format_param="response_format",
+            must_call=translation.must_call,
         )
+        deltas = Deltas(bool(chat.functions) and not chat.tools, "audio" in (chat.modalities or []))
         head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), chat.model)
         include_usage = chat.stream_options is not None and chat.stream_options.include_usage is True
-        reader = reader_for(translation, chat.n or 1)
-        return Telling(head, voice, check, translation.must_call, include_usage, reader)
+        return Telling(head, answer, deltas, include_usage)
 
     def _remember(self, family_name: str, name: str, signature: str) -> None:
         self._memory.remember(name, signature, family_name)

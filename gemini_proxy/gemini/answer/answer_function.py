@@ -19,7 +19,7 @@ class AnswerFunctionReader(Reader):
     """
 
     is_answer: Callable[[str], bool] = lambda name: False
-    _held: dict[int, str] = field(default_factory=dict)
+    _held: dict[int, list[str]] = field(default_factory=dict)
     _answered: set[int] = field(default_factory=set)
     _called: set[int] = field(default_factory=set)
 
@@ -39,7 +39,7 @@ class AnswerFunctionReader(Reader):
 
     def _told(self, event: Event) -> Iterator[Event]:
         if isinstance(event, Text):
-            self._held[event.index] = self._held.get(event.index, "") + event.text
+            self._held.setdefault(event.index, []).append(event.text)
         elif isinstance(event, Call) and self.is_answer(event.name):
             yield from self._let_go(event.index, Thought)
             if event.index in self._answered:
@@ -54,5 +54,5 @@ class AnswerFunctionReader(Reader):
             yield event
 
     def _let_go(self, index: int, kind: type[Text | Thought]) -> Iterator[Event]:
-        if text := self._held.pop(index, ""):
+        if text := "".join(self._held.pop(index, ())):
             yield (Thought if index in self._answered else kind)(index, text)

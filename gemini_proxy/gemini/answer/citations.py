@@ -1,32 +1,30 @@
-"""Google's sources as OpenAI's `url_citation` annotations."""
+"""The sources of an answer, and which of its characters each stands for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-Annotation = dict[str, Any]
 
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """`start` and `end` are characters of the whole text; `title` may be empty."""
 
-def annotations_from(
-    plain: int, text: list[str], parts: Mapping[int, int], extras: dict[str, dict[str, Any]]
-) -> list[Annotation]:
-    """The citations of an answer, each with its `index`, in one list for one delta.
-
-    The answer is so many characters of ASCII, and then the text. `parts` says where Gemini's parts begin in it, in bytes.
-    """
-    if not ("groundingMetadata" in extras or "citationMetadata" in extras):
-        return []
-    places = Places(plain, "".join(text), parts)
-    grounding = extras.get("groundingMetadata", {})
-    citations = [*_grounded(grounding, places), *_cited(extras.get("citationMetadata", {}), places)]
-    return [{"index": i, "type": "url_citation", "url_citation": citation} for i, citation in enumerate(citations)]
+    start: int
+    end: int
+    url: str
+    title: str
 
 
 class Places:
-    """Google counts UTF-8 bytes, from the start of a part; clients count characters of the whole text."""
+    """Google counts UTF-8 bytes, from the start of a part; clients count characters of the whole text.
 
-    def __init__(self, plain: int, text: str, parts: Mapping[int, int]) -> None:
+    The answer is so many characters of ASCII, and then the text. `parts` says where Gemini's parts begin in it, in bytes.
+    """
+
+    def __init__(self, plain: int, text: Sequence[str], parts: Mapping[int, int]) -> None:
         self._plain = plain
-        self._bytes = text.encode()
+        self._text = text
+        self._bytes: bytes | None = None
         self._parts = parts
 
     def of(self, segment: dict[str, Any]) -> tuple[int, int]:
@@ -40,10 +38,20 @@ class Places:
         offset = start + (byte if isinstance(byte, int) and byte > 0 else 0)
         if offset <= self._plain:
             return offset
+        if self._bytes is None:
+            self._bytes = "".join(self._text).encode()
         return self._plain + len(self._bytes[: offset - self._plain].decode(errors="ignore"))
 
 
-def _grounded(grounding: dict[str, Any], places: Places) -> Iterator[Annotation]:
+def citations_in(extras: Mapping[str, dict[str, Any]], places: Places) -> list[Citation]:
+    """What a candidate tells beside its content, as citations in the order that Google tells them."""
+    return [
+        *_grounded(extras.get("groundingMetadata", {}), places),
+        *_cited(extras.get("citationMetadata", {}), places),
+    ]
+
+
+def _grounded(grounding: dict[str, Any], places: Places) -> Iterator[Citation]:
     chunks = _dicts(grounding.get("groundingChunks"))
     for support in _dicts(grounding.get("groundingSupports")):
         segment = support.get("segment")
@@ -54,18 +62,16 @@ def _grounded(grounding: dict[str, Any], places: Places) -> Iterator[Annotation]
                 yield _citation(source, segment, places)
 
 
-def _cited(citation: dict[str, Any], places: Places) -> Iterator[Annotation]:
+def _cited(citation: dict[str, Any], places: Places) -> Iterator[Citation]:
     """The public API and Vertex AI have two names for one list."""
     for source in _dicts(citation.get("citationSources")) + _dicts(citation.get("citations")):
         if isinstance(source.get("uri"), str):
             yield _citation(source, source, places)
 
 
-def _citation(source: dict[str, Any], segment: dict[str, Any], places: Places) -> Annotation:
+def _citation(source: dict[str, Any], segment: dict[str, Any], places: Places) -> Citation:
     title = source.get("title")
-    title = title if isinstance(title, str) else ""
-    start, end = places.of(segment)
-    return {"url": source["uri"], "title": title, "start_index": start, "end_index": end}
+    return Citation(*places.of(segment), source["uri"], title if isinstance(title, str) else "")
 
 
 def _source(chunk: dict[str, Any]) -> dict[str, Any] | None:

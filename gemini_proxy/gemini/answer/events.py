@@ -50,6 +50,10 @@ class Media:
     data: str
     signature: str = ""
 
+    @property
+    def data_uri(self) -> str:
+        return f"data:{self.mime_type};base64,{self.data}"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -68,7 +72,8 @@ class Code:
     part: dict[str, Any]
 
 
-Event = Text | Thought | Call | Signature | Media | Link | Code
+ContentEvent = Text | Thought | Call | Media | Link | Code
+Event = ContentEvent | Signature
 
 
 @dataclass(frozen=True, slots=True)
