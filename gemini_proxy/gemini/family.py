@@ -108,7 +108,6 @@ EFFORTS: dict[str, tuple[int, tuple[str, ...]]] = {
     "max": (32_768, ("HIGH",)),
 }
 _CANNOT_STOP = "this model cannot stop thinking, so it thinks as little as it can, unseen"
-_CANNOT_THINK = "reasoning_effort was ignored: this model does not think"
 
 
 def family_of(model: str) -> Family:
@@ -116,21 +115,23 @@ def family_of(model: str) -> Family:
     return next(family for pattern, family in FAMILIES if re.match(pattern, model.lower()))
 
 
-def thinking_config(family: Family, effort: str | int | None) -> tuple[dict[str, Any] | None, list[str]]:
-    """The thinkingConfig of an effort, in a word or in tokens, and warnings. None is the family's default.
+def thinking_config(family: Family, effort: str | int | None, param: str) -> tuple[dict[str, Any] | None, list[str]]:
+    """The thinkingConfig of an effort, in a word or in tokens, and warnings. None is the family's default; `param` is
+    what the client's protocol calls it.
 
     Thoughts are asked for wherever there are any: they become reasoning_content, and keep a long answer's socket busy.
     """
     if isinstance(effort, str) and effort not in EFFORTS:
         text = f"Unknown reasoning effort {effort!r:.50}. Use one of: {', '.join(EFFORTS)}."
-        raise ProxyError(400, "invalid_value", text, param="reasoning_effort")
+        raise ProxyError(400, "invalid_value", text, param=param)
     effort = "none" if effort == 0 else effort
     match family.thinking:
         case Budget() as budget:
             return _by_budget(budget, effort)
         case Levels(allowed):
             return _by_level(allowed, effort)
-    return None, [_CANNOT_THINK] if effort not in (None, "none") else []
+    ignored = [f"{param} was ignored: this model does not think"]
+    return None, ignored if effort not in (None, "none") else []
 
 
 def _by_budget(budget: Budget, effort: str | int | None) -> tuple[dict[str, Any] | None, list[str]]:

@@ -6,7 +6,7 @@ import pytest
 
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.gemini import family
-from gemini_proxy.gemini.family import Family, family_of, thinking_config
+from gemini_proxy.gemini.family import Family, family_of
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -25,6 +25,10 @@ TABLE: dict[str, tuple[str | int, ...]] = {
     "gemini-3.1-flash-image-preview": ("MINIMAL!", "MINIMAL", "MINIMAL~", "HIGH~", "HIGH", "HIGH", "HIGH"),
     "gemini-4-ultra": ("LOW!", "LOW~", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"),
 }
+
+
+def thinking_config(of: Family, effort: Any) -> Any:
+    return family.thinking_config(of, effort, "the_effort")
 
 
 def config_of(entry: str | int) -> dict[str, Any]:
@@ -86,14 +90,14 @@ def test_effort_on_a_model_that_does_not_think_c203(model: str) -> None:
     assert thinking_config(family_of(model), "none") == (None, [])
     config, warnings = thinking_config(family_of(model), "high")
     assert config is None
-    assert "does not think" in warnings[0]
+    assert warnings == ["the_effort was ignored: this model does not think"]
 
 
 @pytest.mark.parametrize("effort", ["", "HIGH", "ultra"])
 def test_an_unknown_effort_is_refused(effort: str) -> None:
     with pytest.raises(ProxyError, match="xhigh") as caught:
         thinking_config(family.PRO_31, effort)
-    assert (caught.value.status, caught.value.param) == (400, "reasoning_effort")
+    assert (caught.value.status, caught.value.param) == (400, "the_effort")
 
 
 @pytest.mark.parametrize(

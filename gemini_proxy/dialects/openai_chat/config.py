@@ -27,7 +27,7 @@ class Parameters:
     generation: Generation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.generation = Generation(self.family)
+        self.generation = Generation(self.family, "reasoning_effort")
 
     @property
     def unsupported(self) -> list[Unmet]:

@@ -148,9 +148,11 @@ class OpenAIChat:
 
 
 def reader_for(translation: Translation, asked: int) -> Reader:
+    limit = "max_completion_tokens"
     if not translation.answer:
-        return Reader(asked)
-    return AnswerFunctionReader(asked, is_answer=lambda wire: translation.names.to_client(wire) == translation.answer)
+        return Reader(asked, limit)
+    names, answer = translation.names, translation.answer
+    return AnswerFunctionReader(asked, limit, is_answer=lambda wire: names.to_client(wire) == answer)
 
 
 def check_from(form: wire.ResponseFormat | None) -> Callable[[str], str] | None:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from gemini_proxy.gemini.answer.usage import usage_in
+from gemini_proxy.gemini.answer.usage import tokens_by_modality, usage_in
 from gemini_proxy.gemini.wire import UsageMetadata
-
-MODALITIES = ("AUDIO", "DOCUMENT", "IMAGE", "TEXT", "VIDEO")
 
 
 def usage_from(metadata: UsageMetadata) -> dict[str, Any]:
@@ -28,10 +26,5 @@ def usage_from(metadata: UsageMetadata) -> dict[str, Any]:
 
 def _by_modality(details: Any) -> dict[str, int]:
     """`audio_tokens`, and of what else there was: `text_tokens`, `image_tokens`."""
-    counts = {"audio_tokens": 0}
-    for detail in details if isinstance(details, list) else []:
-        count = detail.get("tokenCount") if isinstance(detail, dict) and detail.get("modality") in MODALITIES else None
-        if isinstance(count, int):
-            name = f"{detail['modality'].lower()}_tokens"
-            counts[name] = counts.get(name, 0) + count
-    return counts
+    counts = tokens_by_modality(details)
+    return {"audio_tokens": 0} | {f"{modality.lower()}_tokens": count for modality, count in counts.items()}

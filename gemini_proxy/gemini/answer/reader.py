@@ -73,9 +73,13 @@ class Turn:
 
 @dataclass
 class Reader:
-    """Reads the chunks of one answer; `ends` says how it ended, once, after the last. `asked`: candidates."""
+    """Reads the chunks of one answer; `ends` says how it ended, once, after the last.
+
+    `asked` is the number of candidates, `limit_param` what the client's protocol calls the limit of output tokens.
+    """
 
     asked: int = 1
+    limit_param: str = "the limit"
     usage: UsageMetadata | None = None
     model_version: str = ""
     trace_id: str = ""
@@ -228,7 +232,7 @@ class Reader:
         if turn.spoke or turn.called:
             return
         if turn.reason == "MAX_TOKENS":
-            self._warn("all output tokens were spent on thinking: raise max_completion_tokens")
+            self._warn(f"all output tokens were spent on thinking: raise {self.limit_param}")
         elif turn.thought:
             self._warn("the model only thought and said nothing")
 

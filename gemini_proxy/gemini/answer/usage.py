@@ -1,6 +1,7 @@
 """Gemini's usageMetadata as one count of tokens, for whoever tells it: clients and the log."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from gemini_proxy.gemini.wire import UsageMetadata
 
@@ -15,6 +16,19 @@ class Usage:
     thinking: int = 0
     cached: int = 0
     total: int = 0
+
+
+MODALITIES = ("AUDIO", "DOCUMENT", "IMAGE", "TEXT", "VIDEO")
+
+
+def tokens_by_modality(details: Any) -> dict[str, int]:
+    """The tokens of each kind, in Google's word for it, of promptTokensDetails or candidatesTokensDetails."""
+    counts: dict[str, int] = {}
+    for detail in details if isinstance(details, list) else []:
+        modality = detail.get("modality") if isinstance(detail, dict) else None
+        if modality in MODALITIES and isinstance(count := detail.get("tokenCount"), int):
+            counts[modality] = counts.get(modality, 0) + count
+    return counts
 
 
 def usage_in(metadata: UsageMetadata) -> Usage:

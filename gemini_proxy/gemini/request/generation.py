@@ -17,11 +17,12 @@ SMALL = 1_024  # output tokens; thinking alone takes as many at the least effort
 class Generation:
     """Puts together what a client sets, and only that: a default of ours would replace Google's.
 
-    `param` is each time the member of the client's request. What Gemini cannot do of it is in `unsupported`, what is
+    `param` is each time the member of the client's request, `effort_param` the one for how much to think. What Gemini cannot do of it is in `unsupported`, what is
     worth knowing besides in `remarks`.
     """
 
     family: Family
+    effort_param: str
     config: GenerationConfig = field(default_factory=GenerationConfig)
     unsupported: list[Unmet] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -98,7 +99,7 @@ class Generation:
 
         To be said after the limit of output tokens.
         """
-        config, warnings = thinking_config(self.family, effort)
+        config, warnings = thinking_config(self.family, effort, self.effort_param)
         self.unsupported += [Unmet(param, warning, "that is the nearest") for warning in warnings]
         if config and config.get("includeThoughts") and unseen:
             config["includeThoughts"] = False

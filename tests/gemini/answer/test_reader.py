@@ -205,3 +205,10 @@ def test_choices_that_google_did_not_send() -> None:
     assert reader.warnings == ["Google sent 1 of 2 choices"]
     with pytest.raises(ProxyError, match="ended before it was complete"):
         reader.ends(broken=True)
+
+
+def test_what_to_do_where_thinking_took_all_tokens_is_said_in_the_protocol_s_word() -> None:
+    reader = Reader(limit_param="max_tokens")
+    list(reader.feed(chunk({"text": "hm", "thought": True}, finishReason="MAX_TOKENS")))
+    reader.ends()
+    assert reader.warnings == ["all output tokens were spent on thinking: raise max_tokens"]

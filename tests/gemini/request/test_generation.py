@@ -51,7 +51,7 @@ def words(generation: Generation) -> str:
 def test_what_becomes_of_a_setting(
     family: Family, told: Callable[[Generation], None], config: dict[str, Any], warning: str
 ) -> None:
-    generation = Generation(family)
+    generation = Generation(family, "effort")
     told(generation)
     assert generation.config == config
     assert warning in words(generation)
@@ -59,7 +59,7 @@ def test_what_becomes_of_a_setting(
 
 
 def test_thinking_leaves_room_for_the_answer() -> None:
-    generation = Generation(FLASH_25)
+    generation = Generation(FLASH_25, "effort")
     generation.output_tokens(1_000, "m")
     generation.think(5_000, "t")
     assert generation.config["thinkingConfig"]["thinkingBudget"] == 500
@@ -68,5 +68,5 @@ def test_thinking_leaves_room_for_the_answer() -> None:
 
 def test_too_many_stop_sequences_are_refused() -> None:
     with pytest.raises(ProxyError, match="at most 5") as caught:
-        Generation(FLASH_25).stop("abcdef", "place")
+        Generation(FLASH_25, "effort").stop("abcdef", "place")
     assert caught.value.param == "place"
