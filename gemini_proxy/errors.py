@@ -55,7 +55,7 @@ class ProxyError(Exception):
 
 def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:
     """The error for a request that is wrong at `param`, the place in the client's own JSON."""
-    return ProxyError(400, code, message, param=param)
+    return ProxyError(400, code, message, param=param, retry=False)
 
 
 class Unreadable(Exception):

@@ -5,6 +5,8 @@ know the hub (`gemini/`), Gemini's own words, so N dialects and M upstreams need
 """
 
 import logging
+import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
@@ -64,6 +66,12 @@ class Ask:
     @property
     def stream(self) -> bool:
         return self.method == "streamGenerateContent"
+
+
+def request_id_from(headers: Mapping[str, str]) -> str:
+    """The client's own id for the request, so that it can be found again in Google's logs, or a new one."""
+    given = headers.get("x-request-id") or headers.get("x-activity-request-id") or ""
+    return given if re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", given) else str(uuid.uuid4())
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """OpenAI's Chat Completions API: which paths it has, and how its requests and answers join the hub."""
 
-import re
 import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar, Protocol
@@ -18,7 +16,7 @@ from gemini_proxy.dialects.openai_chat.request import Translation, translated
 from gemini_proxy.dialects.openai_chat.signed import call_ids, image_ids, transcript_of
 from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask, Route
+from gemini_proxy.exchange import Ask, Route, request_id_from
 from gemini_proxy.gemini.answer.answer_function import AnswerFunctionReader
 from gemini_proxy.gemini.answer.reader import Reader
 from gemini_proxy.gemini.answer.resolved import ResolvedAnswer
@@ -160,12 +158,6 @@ def check_from(form: wire.ResponseFormat | None) -> Callable[[str], str] | None:
     if form is None or form.type == "text":
         return None
     return partial(check_schema, schema=form.wanted or {"type": "object"})
-
-
-def request_id_from(headers: Mapping[str, str]) -> str:
-    """The client's own id for the request, so that it can be found again in Google's logs."""
-    given = headers.get("x-request-id") or headers.get("x-activity-request-id") or ""
-    return given if re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", given) else str(uuid.uuid4())
 
 
 def model_object(model: Model, created: int) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """OpenAI's Embeddings API: one path, and requests that may take several calls of Google's."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -8,14 +7,14 @@ from gemini_proxy.dialects.openai_embeddings import wire
 from gemini_proxy.dialects.openai_embeddings.answer import EmbeddingsRenderer, Form
 from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.exchange import Ask, Route
+from gemini_proxy.exchange import Ask, Route, request_id_from
 from gemini_proxy.gemini.embeddings import LARGEST_BATCH, BatchEmbedContentsRequest, EmbedContentRequest
+from gemini_proxy.gemini.model_names import model_name_from
 from gemini_proxy.gemini.request.unmet import Unmet, refuse_unmet
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.settings import Unsupported
 
 PATH = "/v1/embeddings"
-PREFIXES = ("models/", "google/", "gemini/")
 
 
 class OpenAIEmbeddings:
@@ -30,9 +29,9 @@ class OpenAIEmbeddings:
     def read(self, request: ClientRequest) -> Ask:
         asked = wire.read(request.body)
         warnings = self._warnings(asked)
-        model = model_from(asked.model, self._aliases)
+        model = model_name_from(asked.model, self._aliases).id
         form = Form(asked.model, asked.texts, asked.encoding_format == "base64", asked.dimensions is not None)
-        renderer, request_id = EmbeddingsRenderer(form), str(uuid.uuid4())
+        renderer, request_id = EmbeddingsRenderer(form), request_id_from(request.headers)
         *earlier, last = [
             Ask(model, "batchEmbedContents", batch, renderer, request_id=request_id)
             for batch in batches(asked, f"models/{model}")
@@ -43,20 +42,12 @@ class OpenAIEmbeddings:
         return refusal(error)
 
     def _warnings(self, asked: wire.EmbeddingsRequest) -> list[str]:
-        unmet = [Unmet(name) for name in asked.model_extra or {}]
-        unmet += [Unmet(f"google.{name}") for name in (asked.google and asked.google.model_extra) or {}]
+        google = (asked.google and asked.google.model_extra) or {}
+        members = {**(asked.model_extra or {}), **{f"google.{name}": value for name, value in google.items()}}
+        unmet = [Unmet(name) for name, value in members.items() if value is not None]  # null: not set
         if unmet and self._unsupported == "error":
             raise refuse_unmet(unmet)
         return [one.warning for one in unmet] if self._unsupported == "warn" else []
-
-
-def model_from(name: str, aliases: Mapping[str, str]) -> str:
-    name = aliases.get(name, name)
-    for prefix in PREFIXES:
-        name = name.removeprefix(prefix)
-    if not name:
-        raise wire.bad_request("The model has no name.", "model")
-    return name
 
 
 def batches(asked: wire.EmbeddingsRequest, model: str) -> Iterator[BatchEmbedContentsRequest]:

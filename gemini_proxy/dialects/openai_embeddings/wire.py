@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gemini_proxy.errors import ProxyError
+from gemini_proxy.errors import ProxyError, bad_request
+from gemini_proxy.gemini.lenient_json import json_from
 
 LARGEST_INPUT = 2048  # texts in one request, as at OpenAI
 TOKENS = (
@@ -40,9 +41,11 @@ class EmbeddingsRequest(BaseModel):
 def read(body: bytes) -> EmbeddingsRequest:
     """The request in a body. Raises ProxyError 400 that names the member that is wrong."""
     try:
-        request = EmbeddingsRequest.model_validate_json(body)
+        request = EmbeddingsRequest.model_validate(json_from(body))
     except ValidationError as error:
         raise _refusal(error) from error
+    except ValueError as error:
+        raise bad_request("The request body must be a JSON object.", None, "invalid_json") from error
     texts = request.texts
     if not texts and request.input:
         raise bad_request(TOKENS, "input", "unsupported_value")
@@ -54,13 +57,9 @@ def read(body: bytes) -> EmbeddingsRequest:
     return request
 
 
-def bad_request(message: str, param: str | None, code: str = "invalid_value") -> ProxyError:
-    return ProxyError(400, code, message, param=param, retry=False)
-
-
 def _refusal(error: ValidationError) -> ProxyError:
     problem = error.errors(include_url=False, include_context=False)[0]
-    if problem["type"] == "json_invalid" or not problem["loc"]:
+    if not problem["loc"]:
         return bad_request("The request body must be a JSON object.", None, "invalid_json")
     place = str(problem["loc"][0])
     if problem["type"] == "missing":

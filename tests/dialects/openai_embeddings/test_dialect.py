@@ -47,7 +47,13 @@ def test_what_google_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["models/gemini-embedding-001", "google/gemini-embedding-001", "text-embedding-3-small"]
+    "name",
+    [
+        "models/gemini-embedding-001",
+        "google/gemini-embedding-001",
+        "text-embedding-3-small",
+        "models/text-embedding-3-small",
+    ],
 )
 def test_names_of_models(name: str) -> None:
     assert read(model=name).model == "gemini-embedding-001"
@@ -109,6 +115,22 @@ def test_what_is_not_known() -> None:
     with pytest.raises(ProxyError, match=r"Gemini has no odd\. Leave it out, or set GEMINI_UNSUPPORTED=warn") as raised:
         read(OpenAIEmbeddings({}, "error"), odd=1)
     assert (raised.value.status, raised.value.param) == (400, "odd")
+
+
+def test_a_null_is_not_set() -> None:
+    assert read(odd=None, google={"odd": None}).warnings == []
+    assert read(OpenAIEmbeddings({}, "error"), odd=None).warnings == []
+
+
+def test_the_client_s_id_of_the_request_goes_with_all_calls() -> None:
+    body = json.dumps({"model": "m", "input": ["x"] * 101}).encode()
+    ask = DIALECT.read(ClientRequest("POST", "/v1/embeddings", {"x-request-id": "mine"}, body))
+    assert {part.request_id for part in (*ask.earlier, ask)} == {"mine"}
+
+
+def test_a_text_that_was_cut_within_an_emoji() -> None:
+    (one,) = read(input="cut \ud83d").request["requests"]
+    assert one["content"] == {"parts": [{"text": "cut \ufffd"}]}
 
 
 def test_both_formats_say_the_same() -> None:
