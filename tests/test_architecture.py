@@ -34,7 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "unreachable": {"outbound"},
     "content_coding": set(),
     "files": set(),
+    "state": {"files", "state"},
     "gemini": HUB_WORDS,
+    # its memory knows the door, and no engine that works with files
+    "gemini.signatures": {*HUB_WORDS, "state.Entry", "state.Limits", "state.Table", "state.memory"},
     "gemini.request": {*HUB_WORDS, "gemini.request"},
     "gemini.answer": {*HUB_WORDS, "gemini.answer"},
     "exchange": {*HUB, "redact"},
@@ -47,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "upstreams.code_assist": {*CONTRACTS, *SIGN_IN, "upstreams.code_assist"},
     "upstreams.gemini_api": {*CONTRACTS, "user_agent", "upstreams.gemini_api"},
     "google_login": SIGN_IN,
-    "app": {*CONTRACTS, *SIGN_IN, "dialects", "upstreams", "app"},  # not mitm: it runs without a host
+    "app": {*CONTRACTS, *SIGN_IN, "state", "dialects", "upstreams", "app"},  # not mitm: it runs without a host
     "app.demo": {*SIGN_IN, "emulator"},
     "mitm": HOST,
     "mitm.gate": {*HOST, "dialects.openai_errors"},  # it answers where there is no app
@@ -59,7 +62,7 @@ ONLY = {
     "httpx": {"outbound", "unreachable", "google_login.client", "app.remote_media"},
     "jsonschema": {"gemini.answer.schema_check"},
     "referencing": {"gemini.answer.schema_check"},
-    "sqlite3": {"gemini.signatures"},
+    "sqlite3": {"state.database"},
     "dotenv": {"env_file"},
     "pydantic": {"gemini", "dialects", "upstreams", "sse"},
 }

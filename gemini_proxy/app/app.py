@@ -27,6 +27,7 @@ from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.dialects.openai_paths import advice_for
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask, Exchange, HttpRequest, Upstream, linked
+from gemini_proxy.gemini import signatures
 from gemini_proxy.gemini.signatures import SignatureMemory
 from gemini_proxy.google_login.client import HttpClient, Reply
 from gemini_proxy.google_login.flow import Google
@@ -36,6 +37,9 @@ from gemini_proxy.google_login.token import Token
 from gemini_proxy.http import Answer, ClientRequest
 from gemini_proxy.outbound import Outbound
 from gemini_proxy.settings import Settings
+from gemini_proxy.state import Store
+from gemini_proxy.state.memory import MemoryStore
+from gemini_proxy.state.sqlite import SqliteStore
 from gemini_proxy.upstreams import Needs, choose, endpoint_of
 from gemini_proxy.upstreams.code_assist.eligibility import project_required
 
@@ -73,11 +77,12 @@ class App:
         self._tokens = TokenSource(self._store, google, self._http, f"{base}/auth/login", hint=hint)
         self._auth = AuthPages(settings, self._tokens, self._store, google, self._http, self._endpoint, port)
         folder = None if settings.demo else settings.state_directory
-        self._memory = SignatureMemory(folder / "signatures.sqlite" if folder else None)
-        self._memory.open()
+        self._state: Store = SqliteStore(folder) if folder else MemoryStore()
+        memory = SignatureMemory(self._state.table(signatures.TABLE, signatures.LIMITS))
+        self._state.open()
         self._running = self._choice.start(Needs(settings, self._endpoint, self._tokens, self._send))
         self._upstream: Upstream = self._running.upstream
-        self._routes = Routes(self._pages(), dialects(settings, self._memory, self._running.models))
+        self._routes = Routes(self._pages(), dialects(settings, memory, self._running.models))
         self._fetcher = Fetcher(settings.remote_media, outbound=self.outbound)
         self._body_limit = body_limit
 
@@ -241,7 +246,7 @@ class App:
         await self._running.aclose()
         await self._tokens.aclose()
         await self._http.aclose()
-        self._memory.close()
+        self._state.close()
         if self._demo is not None:
             self._demo.close()
 
