@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import threading
 import webbrowser
 from collections.abc import Callable, Coroutine, Sequence
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as error:
         return _fail(FAILED, str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the sentence, or end Python with a trace
         return _fail(INTERRUPTED, "\nStopped. Nothing was stored.")
 
 

@@ -136,8 +136,8 @@ def test_a_change_during_the_write_is_not_lost(start: Start, monkeypatch: pytest
         monkeypatch.setattr(Database, "write", write)
         life.table.delete("1")
 
-    life.put("0")
     life.store._thread = threading.current_thread()  # the one that writes is this one
+    life.put("0")
     monkeypatch.setattr(Database, "write", meanwhile)
     life.put("1")
     assert life.knows("1") == []
