@@ -17,6 +17,7 @@ from gemini_proxy.dialects.openai_errors import refusal
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.mitm import flows
 from gemini_proxy.mitm.layer import AnsweringLayer
+from gemini_proxy.mitm.stream import House
 from gemini_proxy.mitm.visits import VISITS
 
 FAILED = ProxyError(500, "internal_error", "failed")
@@ -43,7 +44,7 @@ class Wire:
     """One client connection. `hooks` are what addons do, by the hook's name; `seen` notes each hook with what a client's
     secret would have to be found in."""
 
-    def __init__(self, options: Any, mode: str, hooks: dict[str, Handler]) -> None:
+    def __init__(self, options: Any, mode: str, hooks: dict[str, Handler], house: House | None = None) -> None:
         client = connection.Client(
             peername=("127.0.0.1", 50_000),
             sockname=("127.0.0.1", 3000),
@@ -55,7 +56,7 @@ class Wire:
         self.context.server.address = ("google.test", 443)
         regular = HTTPMode.regular if mode == "regular" else HTTPMode.transparent
         self.layer = AnsweringLayer(self.context, regular)
-        self.house = self.layer.house = QuietHouse()
+        self.house = self.layer.house = house or QuietHouse()
         self.hooks = hooks
         self.seen: list[str] = []
         self.shown: list[str] = []  # each flow as it was at each hook
@@ -66,6 +67,7 @@ class Wire:
         self.waiting: list[commands.StartHook] = []  # hooks that nobody has answered, with `hold`
         self.hold: set[str] = set()
         self.clock: commands.RequestWakeup | None = None
+        self.unreachable = ""  # why no connection comes about
         self.feed(events.Start())
 
     def client_says(self, data: bytes) -> "Wire":
@@ -79,6 +81,11 @@ class Wire:
     def google_closes(self) -> "Wire":
         self.opened[-1].state &= ~ConnectionState.CAN_READ
         self.feed(events.ConnectionClosed(self.opened[-1]))
+        return self
+
+    def client_leaves(self) -> "Wire":
+        self.context.client.state = ConnectionState.CLOSED
+        self.feed(events.ConnectionClosed(self.context.client))
         return self
 
     def release(self) -> "Wire":
@@ -109,6 +116,9 @@ class Wire:
             self.feed(events.HookCompleted(command))
         elif isinstance(command, commands.OpenConnection):
             assert isinstance(command.connection, connection.Server)
+            if self.unreachable:
+                self.feed(events.OpenConnectionCompleted(command, self.unreachable))
+                return
             command.connection.state = ConnectionState.OPEN
             self.opened.append(command.connection)
             self.feed(events.OpenConnectionCompleted(command, None))
