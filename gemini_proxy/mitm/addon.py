@@ -202,8 +202,11 @@ class GeminiProxy:
             if settings.api_key:
                 choose(block_global=False)
             trust = options.outbound_from_options().trust
-            choose(ssl_verify_upstream_trusted_ca=trust.file or None)
-            choose(ssl_verify_upstream_trusted_confdir=trust.folder or None)
+            # Both at once: a configuration between them would take the first for the user's own choice.
+            choose(
+                ssl_verify_upstream_trusted_ca=trust.file or None,
+                ssl_verify_upstream_trusted_confdir=trust.folder or None,
+            )
             if not settings.demo and (problem := trust.problem()):
                 raise exceptions.OptionsError(problem)
         if self.app is None or "mode" in updated or any(name.startswith(("gemini_", "ssl_")) for name in updated):

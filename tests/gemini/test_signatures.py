@@ -1,13 +1,13 @@
 """Memory of thought signatures, over any store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gemini_proxy.gemini.signatures import DUMMY, LIMITS, TABLE, Remembered, SignatureMemory, from_foreign_id, valid
-from gemini_proxy.state import Limits
-from gemini_proxy.state.memory import MemoryStore
+from gemini_proxy.state import Entry, Limits
+from gemini_proxy.state.memory import MemoryStore, MemoryTable
 from gemini_proxy.state.sqlite import SqliteStore
 from tests.state.clock import Clock
 
@@ -146,6 +146,21 @@ def test_a_restart_forgets_nothing_and_asks_once(tmp_path: Path, clock: Clock) -
 
     life(lambda memory, store: memory.remember("call_1", SIGNATURE, "gemini-3-pro"))
     life(second)
+
+
+def test_what_it_knows_it_does_not_ask_for(clock: Clock) -> None:
+    asked: list[list[str]] = []
+
+    class Counting(MemoryTable):
+        def get(self, keys: Iterable[str]) -> dict[str, Entry]:
+            asked.append(list(keys))
+            return super().get(asked[-1])
+
+    memory = SignatureMemory(Counting(LIMITS, clock), clock)
+    memory.remember("call_1", SIGNATURE, "gemini-3-pro")
+    memory.recall(["call_1"])
+    memory.recall(["call_1", "call_2", "call_3"])
+    assert asked == [["call_2", "call_3"]]
 
 
 @pytest.mark.parametrize("value", [b"", b"nonsense", b"\xff\xff", b"nonsense! gemini-3-pro"])

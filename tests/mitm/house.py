@@ -16,10 +16,10 @@ from mitmproxy.hooks import ConfigureHook
 from mitmproxy.proxy import commands
 from mitmproxy.test import taddons
 
-from gemini_proxy.mitm import gate as gates
 from gemini_proxy.mitm.addon import GeminiProxy
 from gemini_proxy.mitm.gate import Gate
 from gemini_proxy.mitm.visits import VISITS
+from gemini_proxy.outbound import TRUSTED_FILES, TRUSTED_FOLDER
 from gemini_proxy.settings import OURS
 from tests.mitm.wire import Wire
 
@@ -42,7 +42,7 @@ class House:
         self.gate: Gate
         self.addon: GeminiProxy
 
-    async def _start(self, options: Mapping[str, Any]) -> None:
+    async def _start(self, options: Mapping[str, Any], started: bool) -> None:
         self.context = taddons.context(Proxyserver(), NextLayer(), Block())
         self.context.options.update(**{"mode": [TARGET], **options})
         self.gate = Gate.install()
@@ -50,7 +50,7 @@ class House:
         addons = self.context.master.addons
         addons.add(self.addon)
         addons.invoke_addon_sync(self.addon, ConfigureHook(set(self.context.options.keys())))  # as for a script
-        self.gate.started = True
+        self.gate.started = started
 
     async def _stop(self) -> None:
         done = self.addon.done()
@@ -102,15 +102,18 @@ class Visitor(Wire):
 
 
 @contextmanager
-def house(folder: Path, monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str], **options: Any) -> Iterator[House]:
+def house(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str], *, started: bool = True, **options: Any
+) -> Iterator[House]:
     """A proxy for the public API, with a key for it and one for its clients unless `env` says otherwise."""
 
     def leave(status: int) -> None:
         raise Left(status)
 
-    monkeypatch.setattr(gates.os, "_exit", leave)
+    monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.chdir(folder)
-    for name in [name for name in os.environ if name.startswith((*OURS, "GOOGLE_"))]:
+    others = (*OURS, "GOOGLE_", *TRUSTED_FILES, TRUSTED_FOLDER)
+    for name in [name for name in os.environ if name.startswith(others) or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     known = {
         "GEMINI_UPSTREAM": "gemini-api",
@@ -123,7 +126,7 @@ def house(folder: Path, monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str],
     with asyncio.Runner() as runner:
         found = House(runner)
         try:
-            runner.run(found._start(options))
+            runner.run(found._start(options, started))
             yield found
             runner.run(found._stop())
         finally:

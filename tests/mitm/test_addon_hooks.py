@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gemini_proxy.google_login.client import Reply
-from tests.mitm.house import API_KEY, KEY, House, Visitor, house
+from tests.mitm.house import API_KEY, KEY, House, Left, Visitor, house
 
 HI = [{"role": "user", "content": "hi"}]
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -391,12 +391,215 @@ def test_an_edited_path_needs_its_own_key(proxy: House, client: Visitor) -> None
 
 
 def test_a_company_s_proxy_gets_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://me:pass@proxy.corp:8080")
-    for name in ("https_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with house(tmp_path, monkeypatch, {}, mode=["reverse:https://generativelanguage.googleapis.com"]) as proxy:
+    env, google = {"HTTPS_PROXY": "http://me:pass@proxy.corp:8080"}, "reverse:https://generativelanguage.googleapis.com"
+    with house(tmp_path, monkeypatch, env, mode=[google]) as proxy:
         client = proxy.connect()
         chat(client)
         assert client.opened[0].address == ("proxy.corp", 8080)
         assert b"CONNECT generativelanguage.googleapis.com:443 HTTP/1.1\r\n" in client.to_google
         assert b"proxy-authorization: Basic bWU6cGFzcw==" in client.to_google
+
+
+CALL = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "CiQBjz1rXw+/8v0="}
+
+
+def test_signatures_outlive_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client keeps the ids of calls alone; the file is there from the start."""
+    model = "gemini-3-pro-preview"
+
+    def ask(client: Visitor, messages: list[Any]) -> None:
+        body = json.dumps({"model": model, "messages": messages}).encode()
+        client.asks("/v1/chat/completions", "POST", body, authorization=f"Bearer {KEY}")
+
+    with house(tmp_path, monkeypatch, {}) as proxy:
+        client = proxy.connect()
+        ask(client, HI)
+        candidate = {"content": {"role": "model", "parts": [CALL]}, "index": 0, "finishReason": "STOP"}
+        client.google_says(whole({"candidates": [candidate]}))
+        (call,) = answered(client)["choices"][0]["message"]["tool_calls"]
+    del call["extra_content"]
+    made = {"role": "assistant", "tool_calls": [call]}
+    with house(tmp_path, monkeypatch, {}) as proxy:
+        client = proxy.connect()
+        ask(client, [*HI, made, {"role": "tool", "tool_call_id": call["id"], "content": "1"}])
+        assert CALL["thoughtSignature"].encode() in client.to_google  # type: ignore[attr-defined]
+
+
+def test_the_state_s_file_is_there_before_anything_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(tmp_path, monkeypatch, {}):
+        pass
+    assert (tmp_path / "state" / "state.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_that_change_make_a_new_service(proxy: House) -> None:
+    """Requests that run keep the one they began with."""
+    old = proxy.addon.service
+
+    async def change() -> None:
+        proxy.context.options.update(gemini_api_key="another-key")
+
+    client = chat(proxy.connect())
+    proxy.runner.run(change())
+    assert proxy.addon.service is not old
+    client.google_says(whole(said("hello", finishReason="STOP")))
+    assert client.status == 200
+    assert chat(proxy.connect()).status == 401
+    assert chat(proxy.connect(), key="another-key").opened
+
+
+def test_a_setting_that_cannot_work_is_taken_back(proxy: House) -> None:
+    from mitmproxy.exceptions import OptionsError
+
+    async def change() -> None:
+        proxy.context.options.update(gemini_idle_limit="soon")
+
+    with pytest.raises(OptionsError):
+        proxy.runner.run(change())
+    assert proxy.context.options.gemini_idle_limit is None
+    assert proxy.gate.idle_limit == 300
+    assert proxy.gate.addon is proxy.addon
+
+
+@pytest.mark.parametrize(("env", "block"), [({}, False), ({"PROXY_API_KEY": ""}, True)])
+def test_what_the_addon_sets_of_mitmproxy_s_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], block: bool
+) -> None:
+    with house(tmp_path, monkeypatch, {**env, "PROXY_PORT": "3456"}) as proxy:
+        options = proxy.context.options
+        assert (options.connection_strategy, options.keep_host_header) == ("lazy", True)
+        assert options.body_size_limit == "150m"
+        assert options.block_global is block  # with a key, clients from anywhere are asked for it
+        assert (options.listen_host, options.listen_port) == ("127.0.0.1", 3456)
+        assert options.ssl_verify_upstream_trusted_ca is None
+
+
+def test_a_file_of_certificates_counts_for_mitmproxy_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import certifi
+
+    with house(tmp_path, monkeypatch, {"SSL_CERT_FILE": certifi.where()}) as proxy:
+        assert proxy.context.options.ssl_verify_upstream_trusted_ca == certifi.where()
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "words"),
+    [
+        ({"SSL_CERT_FILE": "/nowhere.pem", "SSL_CERT_DIR": "/certs"}, {}, "SSL_CERT_FILE names /nowhere.pem"),
+        ({"GEMINI_IDLE_LIMIT": "soon"}, {}, "GEMINI_IDLE_LIMIT"),
+        ({}, {"stream_large_bodies": "1m"}, "stream_large_bodies"),
+    ],
+)
+def test_a_start_that_fails_ends_the_process(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    env: dict[str, str],
+    options: dict[str, str],
+    words: str,
+) -> None:
+    with pytest.raises(Left), house(tmp_path, monkeypatch, env, started=False, **options):
+        pass
+    assert words in capsys.readouterr().err
+
+
+def test_a_bug_in_the_start_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bug(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("gemini_proxy.mitm.addon.Service", bug)
+    with pytest.raises(Left), house(tmp_path, monkeypatch, {}, started=False):
+        pass
+    assert "cannot start: RuntimeError: a bug" in capsys.readouterr().err
+
+
+def test_a_start_says_what_it_is_and_listens(
+    proxy: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    listened: list[str] = []
+
+    async def opened() -> str:
+        listened.append("open")
+        return ""
+
+    monkeypatch.setattr(proxy.gate.listeners, "open", opened)
+    monkeypatch.setattr(proxy.addon.shutdown, "listen", lambda: listened.append("signals"))
+
+    async def run() -> None:
+        proxy.gate.started = False
+        running = proxy.addon.running()
+        assert running is not None
+        await running
+        assert proxy.addon.running() is None  # the script was loaded again: everything listens already
+
+    proxy.runner.run(run())
+    assert listened == ["signals", "open", "signals"]
+    assert "http://127.0.0.1:3000/v1" in caplog.text
+
+
+def test_libraries_do_not_log_each_call(proxy: House) -> None:
+    assert logging.getLogger("httpx").level == logging.getLogger("httpcore").level == logging.WARNING
+
+
+def replayed(proxy: House, path: str = "/v1/chat/completions", body: bytes = b"") -> Any:
+    """A flow of a client's that mitmproxy is asked to send again; its flow has no key."""
+    from mitmproxy.hooks import all_hooks
+    from mitmproxy.test import tflow, tutils
+
+    flow = tflow.tflow(req=tutils.treq(method=b"POST" if body else b"GET", path=path.encode(), content=body))
+    flow.request.headers["host"] = "localhost:3000"
+    flow.request.headers["authorization"] = "***"
+    flow.live, flow.is_replay = True, "request"
+    proxy.trigger(all_hooks["request"](flow))
+    return flow
+
+
+def test_a_replay_is_a_call_of_our_own(proxy: House, second: SecondTry) -> None:
+    flow = replayed(proxy, body=json.dumps({"model": "gemini-2.5-flash", "messages": HI}).encode())
+    assert flow.response.status_code == 200
+    assert json.loads(flow.response.content)["choices"][0]["message"]["content"] == "second"
+    assert second.sent[0][0].startswith("http://127.0.0.1:9/v1beta/models/gemini-2.5-flash:generateContent")
+    second.reply = Reply(429, json.dumps(BUSY).encode())
+    flow = replayed(proxy, body=json.dumps({"model": "gemini-2.5-flash", "messages": HI}).encode())
+    assert flow.response.status_code == 429
+
+
+def test_a_replay_of_what_is_answered_here(proxy: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert replayed(proxy, "/health").response.status_code == 200
+    assert replayed(proxy, "/v1/nothing").response.status_code == 404
+
+    def bug(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(proxy.addon, "_call", bug)
+    assert replayed(proxy, "/health").response.status_code == 500
+
+
+def test_flows_that_are_nobody_s_pass(proxy: House) -> None:
+    """From a file, say: mitmproxy shows them to every addon."""
+    from mitmproxy.test import tflow
+
+    flow = tflow.tflow(resp=True)
+    before = repr(flow.get_state())
+    proxy.runner.run(proxy.context.cycle(proxy.addon, flow))
+    flow.error = tflow.terr()
+    proxy.addon.error(flow)
+    flow.error = None
+    assert repr(flow.get_state()) == before
+
+
+def test_a_client_that_leaves_ends_its_second_try(proxy: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    client = proxy.connect()
+    leave = proxy.addon.client_disconnected
+
+    async def waits(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(leave, client.context.client)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("gemini_proxy.mitm.second_try.send", waits)
+    repairable(client)
+    assert client.status == 499
+    assert proxy.addon._trying == {}

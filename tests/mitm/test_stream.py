@@ -302,7 +302,7 @@ def test_what_stops_the_proxy_is_told(streaming_call: Wire) -> None:
     from gemini_proxy.mitm.stream import Tick
 
     streaming_call.client_says(CHAT).google_says(EVENT_STREAM + chunk(sse_bytes([text("one")])))
-    streaming_call.house.stopped = True
+    streaming_call.quiet.stopped = True
     for command in streaming_call.layer.event_to_child(streaming_call.layer.streams[1], Tick()):
         streaming_call._take(command)
     assert b'"shutting_down"' in streaming_call.to_client

@@ -56,7 +56,8 @@ class Wire:
         self.context.server.address = ("google.test", 443)
         regular = HTTPMode.regular if mode == "regular" else HTTPMode.transparent
         self.layer = AnsweringLayer(self.context, regular)
-        self.house = self.layer.house = house or QuietHouse()
+        self.quiet = QuietHouse()  # where no house was given
+        self.layer.house = house or self.quiet
         self.hooks = hooks
         self.seen: list[str] = []
         self.shown: list[str] = []  # each flow as it was at each hook

@@ -313,3 +313,24 @@ def test_two_signatures_of_one_text_come_as_one_c137() -> None:
     signed = candidate({"text": "a", "thoughtSignature": SIG}, {"text": "b", "thoughtSignature": OTHER})
     told_of = [delta["extra_content"] for delta in deltas(talk(fresh(), [signed, STOP])) if "extra_content" in delta]
     assert told_of == [{"google": {"thought_signature": OTHER}}]
+
+
+def picture(data: str) -> dict[str, Any]:
+    url = f"data:image/png;base64,{data}"
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]
+    return {"role": "user", "content": content}
+
+
+CAT, DOG, LONG_CAT = "aVZCT1J3MEtHZ28=", "aVZCT1J3MEtHZ29=", "AAAAaVZCT1J3MEtHZ28="
+
+
+@pytest.mark.parametrize(("shown", "expected"), [(CAT, SIG), (DOG, None), (LONG_CAT, None)])
+def test_a_text_s_signature_belongs_to_the_media_that_it_was_about(shown: str, expected: str | None) -> None:
+    """Two conversations with the same words and other pictures are two."""
+    dialect = fresh()
+    signed = candidate({"text": "It is an animal.", "thoughtSignature": SIG}, finishReason="STOP")
+    exchange(dialect, model=NEW, messages=[picture(CAT)]).whole(
+        {"content-type": "application/json"}, json.dumps(signed).encode()
+    )
+    history = [picture(shown), {"role": "assistant", "content": "It is an animal."}, *HI]
+    assert signatures(history, dialect) == [expected]
