@@ -172,13 +172,6 @@ def test_health_is_not_in_the_log(client: Visitor, path: str, caplog: pytest.Log
     assert levels == {logging.DEBUG}
 
 
-def test_a_health_check_that_fails_is_in_the_log(client: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    client.asks("/health", "POST")
-    (line,) = [record for record in caplog.records if record.name == "gemini_proxy.requests"]
-    assert line.levelno == logging.WARNING
-    assert line.getMessage().startswith("POST /health 405 method_not_allowed ")
-
-
 def test_as_json_the_log_goes_to_stderr(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,7 +254,7 @@ class SecondTry:
             async def aclose(self) -> None:
                 second.closed += 1
 
-        monkeypatch.setattr("gemini_proxy.mitm.second_try.HttpClient", Client)
+        monkeypatch.setattr("gemini_proxy.app.call.HttpClient", Client)
 
 
 @pytest.fixture
@@ -355,7 +348,7 @@ def test_a_bug_is_a_500_and_in_the_log(
     def bug(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(proxy.addon.service, where, bug)
+    monkeypatch.setattr(proxy.addon.app, where, bug)
     chat(client)
     assert client.status == 500
     assert code(client) == "internal_error"
@@ -431,16 +424,16 @@ def test_the_state_s_file_is_there_before_anything_is_in_it(tmp_path: Path, monk
     assert (tmp_path / "state" / "state.sqlite").stat().st_mode & 0o777 == 0o600
 
 
-def test_settings_that_change_make_a_new_service(proxy: House) -> None:
+def test_settings_that_change_make_a_new_app(proxy: House) -> None:
     """Requests that run keep the one they began with."""
-    old = proxy.addon.service
+    old = proxy.addon.app
 
     async def change() -> None:
         proxy.context.options.update(gemini_api_key="another-key")
 
     client = chat(proxy.connect())
     proxy.runner.run(change())
-    assert proxy.addon.service is not old
+    assert proxy.addon.app is not old
     client.google_says(whole(said("hello", finishReason="STOP")))
     assert client.status == 200
     assert chat(proxy.connect()).status == 401
@@ -507,7 +500,7 @@ def test_a_bug_in_the_start_ends_the_process(
     def bug(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("gemini_proxy.mitm.addon.Service", bug)
+    monkeypatch.setattr("gemini_proxy.mitm.addon.App", bug)
     with pytest.raises(Left), house(tmp_path, monkeypatch, {}, started=False):
         pass
     assert "cannot start: RuntimeError: a bug" in capsys.readouterr().err
@@ -572,7 +565,7 @@ def test_a_replay_of_what_is_answered_here(proxy: House, monkeypatch: pytest.Mon
     def bug(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(proxy.addon, "_call", bug)
+    monkeypatch.setattr(proxy.addon.app, "answer", bug)
     assert replayed(proxy, "/health").response.status_code == 500
 
 
@@ -599,7 +592,7 @@ def test_a_client_that_leaves_ends_its_second_try(proxy: House, monkeypatch: pyt
         asyncio.get_running_loop().call_soon(leave, client.context.client)
         await asyncio.sleep(60)
 
-    monkeypatch.setattr("gemini_proxy.mitm.second_try.send", waits)
+    monkeypatch.setattr("gemini_proxy.app.call.Call._send", waits)
     repairable(client)
     assert client.status == 499
     assert proxy.addon._trying == {}
