@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -419,9 +420,11 @@ def test_signatures_outlive_the_process(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_state_s_file_is_there_before_anything_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(threading.enumerate())
     with house(tmp_path, monkeypatch, {}):
-        pass
+        assert [thread.name for thread in set(threading.enumerate()) - before] == ["state"]
     assert (tmp_path / "state" / "state.sqlite").stat().st_mode & 0o777 == 0o600
+    assert set(threading.enumerate()) <= before  # the end has waited for it
 
 
 def test_settings_that_change_make_a_new_app(proxy: House) -> None:
