@@ -318,6 +318,15 @@ def test_a_client_that_leaves_is_logged_as_499(client: Visitor, caplog: pytest.L
     assert "POST /v1/chat/completions 499 " in caplog.text
 
 
+def test_a_client_that_leaves_before_google_answers(client: Visitor, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    chat(client).client_leaves()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "gemini_proxy.requests"]
+    assert line.startswith("POST /v1/chat/completions 499 gemini-2.5-flash ")
+    assert client.to_client == b""
+    assert client.opened[0] in client.closed
+
+
 def test_a_malformed_request_gets_our_words_and_a_line(client: Visitor, caplog: pytest.LogCaptureFixture) -> None:
     client.client_says(b"NONSENSE\r\n\r\n")
     assert client.status == 400

@@ -10,6 +10,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers.http import HTTPMode
 
+from gemini_proxy.mitm import web_password
 from gemini_proxy.mitm.addon import GeminiProxy
 from gemini_proxy.mitm.gate import Gate
 from gemini_proxy.mitm.layer import AnsweringLayer, ClosingLayer
@@ -31,6 +32,14 @@ def asked(proxy: House) -> tuple[int, bytes]:
 def test_it_is_the_first_addon_and_one_for_each_mitmproxy(proxy: House) -> None:
     assert proxy.context.master.addons.chain[0] is proxy.gate
     assert Gate.install() is proxy.gate
+    assert not proxy.context.options.server  # nothing listens before `start`
+
+
+def test_the_listeners_go_with_it(proxy: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    monkeypatch.setattr(proxy.gate.listeners, "close", lambda: closed.append(True))
+    proxy.gate.done()
+    assert closed == [True]
 
 
 def test_while_the_script_is_loaded_again(proxy: House) -> None:
@@ -196,3 +205,13 @@ def test_the_addon_goes_and_comes(proxy: House) -> None:
     proxy.addon = proxy.runner.run(reload())
     assert proxy.gate.addon is proxy.addon
     assert asked(proxy)[0] == 200
+
+
+def test_a_mitmweb_without_a_password_gets_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lock:
+        name = "lock"
+
+    monkeypatch.setattr(web_password, "is_needed", lambda: True)
+    monkeypatch.setattr(web_password, "WebPassword", Lock)
+    with house(tmp_path, monkeypatch, {}) as proxy:
+        assert proxy.context.master.addons.get("lock") is not None
