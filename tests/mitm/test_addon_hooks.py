@@ -604,7 +604,7 @@ def test_a_client_that_leaves_ends_its_second_try(proxy: House, monkeypatch: pyt
         asyncio.get_running_loop().call_soon(leave, client.context.client)
         await asyncio.sleep(60)
 
-    monkeypatch.setattr("gemini_proxy.app.call.Call._send", waits)
+    monkeypatch.setattr("gemini_proxy.google_login.client.HttpClient.send", waits)
     repairable(client)
     assert client.status == 499
     assert proxy.addon._trying == {}

@@ -97,6 +97,10 @@ class Wire:
             self.feed(events.HookCompleted(hook))
         return self
 
+    def is_ticking(self) -> bool:
+        """Whether the layer wants to be woken."""
+        return self.clock is not None
+
     def tick(self) -> "Wire":
         """A second has passed, or whatever time the layer wanted to be woken after; nothing, if it did not."""
         if (clock := self.clock) is not None:
