@@ -1,4 +1,11 @@
-"""A conversation in Gemini's words: turns of user and model, merged, with the results of calls where Google wants them."""
+"""A conversation in Gemini's words: turns of user and model, merged, with the results of calls where Google wants them.
+
+    user "hi" | model calls f, g | result of g | result of f | user "and?"
+
+becomes four turns:
+
+    user: text | model: functionCall f, functionCall g | user: functionResponse f, functionResponse g | user: text
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gemini_proxy.errors import ProxyError
-from gemini_proxy.gemini.family import FLASH_3, FLASH_25, FLASH_35, GEMMA_3, Family
+from gemini_proxy.gemini.family import FLASH_3, FLASH_25, FLASH_35, GEMMA_3, OLD, Family
 from gemini_proxy.gemini.names import ToolNames
 from gemini_proxy.gemini.request.contents import Call, Contents, ToolResponse
 from gemini_proxy.gemini.request.media import RemoteUrl
@@ -65,6 +65,13 @@ def test_a_missing_result_has_a_stand_in() -> None:
     assert [it["response"] for it in responses(results)] == [{"place": 2}, {"error": "no result provided"}]
     assert user["parts"] == [HI]
     assert len(contents.remarks) == 1
+
+
+def test_the_user_goes_on_after_calls_without_results() -> None:
+    history = [USER, called("a"), USER]
+    *_, results, user = told(conversation(history), history)
+    assert [it["response"] for it in responses(results)] == [{"error": "no result provided"}]
+    assert user == {"role": "user", "parts": [HI]}
 
 
 def test_a_result_that_a_later_one_replaces_is_never_read() -> None:
@@ -163,6 +170,18 @@ def test_media_of_a_result_are_inside_it_or_beside_it() -> None:
     media, turns = with_image(FLASH_25)
     assert media.remote[0].link()
     assert turns[2]["parts"][1] == {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png"}}
+
+
+def test_media_of_the_user_are_linked_where_google_fetches_them() -> None:
+    remote = RemoteUrl("https://example.com/a.png", "image", "m.image")
+    for family, linked in ((FLASH_3, True), (OLD, False)):
+        media = RequestMedia(family)
+        part = media.part(remote)
+        history = [USER, called("a"), result("a")]
+        contents = conversation(history, family, media=media)
+        told(contents, history)
+        assert media.remote[0].link() == linked
+        assert ("fileData" in part) == linked
 
 
 @pytest.mark.parametrize(
