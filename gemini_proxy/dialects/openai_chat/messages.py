@@ -124,8 +124,9 @@ class Conversation:
     def _response(self, place: int) -> ToolResponse:
         message = self.messages[place]
         shown = [part for part in self._parts(message, place) if "text" not in part]
-        param = f"messages[{place}].extra_content.google.parts"
-        return ToolResponse(as_object(message.text), [*shown, *google_parts(message.google.get("parts"), param)])
+        if (given := message.google.get("parts")) is not None:
+            shown += google_parts(given, f"messages[{place}].extra_content.google.parts")
+        return ToolResponse(as_object(message.text), shown)
 
 
 def history_of(messages: list[Message]) -> History:
@@ -134,17 +135,16 @@ def history_of(messages: list[Message]) -> History:
 
 def _entry(message: Message, place: int) -> list[CallName] | ResultName:
     if message.role in ("tool", "function"):
-        param = f"messages[{place}]"
-        return ResultName(message.tool_call_id or "", message.name or "", param, f"{param}.tool_call_id")
+        return ResultName(message.tool_call_id or "", message.name or "", f"messages[{place}]", "tool_call_id")
     return [CallName(call.id or "", call.function.name) for call in message.calls]
 
 
 def google_parts(given: Any, param: str) -> list[Part]:
     """Google's own `extra_content.google.parts` of a tool message, in either casing."""
-    if given is not None and not (isinstance(given, list) and all(isinstance(part, dict) for part in given)):
+    if not (isinstance(given, list) and all(isinstance(part, dict) for part in given)):
         raise bad_request("'parts' must be a list of objects.", param)
     parts: list[Part] = []
-    for i, part in enumerate(given or []):
+    for i, part in enumerate(given):
         name = next((name for name in part if name in BLOBS), "")
         blob = part.get(name)
         if not isinstance(blob, dict):

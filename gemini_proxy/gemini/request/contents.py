@@ -20,7 +20,7 @@ from gemini_proxy.gemini.request.unmet import Unmet
 from gemini_proxy.gemini.wire import Content, Part
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """A function call of the conversation, as the client names it; "" where it has no id or no signature is known."""
 
@@ -30,7 +30,7 @@ class Call:
     signature: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ToolResponse:
     """What a tool gave back: an object, and the media that it showed."""
 

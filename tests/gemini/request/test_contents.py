@@ -25,7 +25,7 @@ def called(*ids: str) -> list[CallName]:
 
 
 def result(call_id: str, function: str = "") -> ResultName:
-    return ResultName(call_id, function, "m", "m.id")
+    return ResultName(call_id, function, "m", "id")
 
 
 def conversation(history: list[Any], family: Family = FLASH_25, **more: Any) -> Contents:
