@@ -61,7 +61,7 @@ class House(Protocol):
         """Whether answers under way have to end now."""
 
     def page(self, flow: http.HTTPFlow, error: ProxyError) -> http.Response:
-        """The answer to a request that no hook has answered, or to one that could not be read (None)."""
+        """The answer to a request that no hook has answered, or to one that could not be read (`flows.unread`)."""
 
     def closed(self) -> ProxyError:
         """Why nobody has admitted a request."""
