@@ -83,7 +83,7 @@ class App:
         self._running = self._choice.start(Needs(settings, self._endpoint, self._tokens, self._send))
         self._upstream: Upstream = self._running.upstream
         self._routes = Routes(self._pages(), dialects(settings, memory, self._running.models))
-        self._fetcher = Fetcher(settings.remote_media, outbound=self.outbound)
+        self._fetcher = Fetcher(settings.remote_media, self._upstream.media, outbound=self.outbound)
         self._body_limit = body_limit
 
     def announce(self) -> None:

@@ -18,10 +18,10 @@ import httpx
 from gemini_proxy import content_coding, unreachable
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
+from gemini_proxy.gemini.inline import MB, MediaLimits
 from gemini_proxy.gemini.request.remote import RemoteMedia
 from gemini_proxy.outbound import Outbound
 
-LIMIT = 20_000_000  # bytes: what Google takes inline in one request
 PATIENCE = 20.0  # seconds for one address, redirects included
 REDIRECTS = 3
 PORTS = {"http": 80, "https": 443}
@@ -59,17 +59,19 @@ def _ipv4_in(ip: IPv6Address) -> IPv4Address | None:
 
 
 class Fetcher:
-    """Fills the parts of a request that stand for media on the web."""
+    """Fills the parts of a request that stand for media on the web, as far as `limits` have room beside what is there."""
 
     def __init__(
         self,
         allowed: bool,
+        limits: MediaLimits,
         resolve: Resolve = addresses_of,
         acceptable: Callable[[str], bool] = is_public,
         transport: httpx.AsyncBaseTransport | None = None,
         outbound: Outbound | None = None,
     ) -> None:
         self._allowed = allowed
+        self._limits = limits
         self._resolve = resolve
         self._acceptable = acceptable
         self._transport = transport
@@ -77,7 +79,7 @@ class Fetcher:
 
     async def fill(self, ask: Ask) -> None:
         """Raises ProxyError 400 that names the place in the request."""
-        left = LIMIT
+        left = self._limits.room(ask.request) if ask.remote else 0
         for media in ask.remote:
             if not self._allowed:
                 text = (
@@ -85,7 +87,7 @@ class Fetcher:
                     "GEMINI_REMOTE_MEDIA=true. Send the data inline, as a data: URI."
                 )
                 raise _refusal(media, text, "remote_media_disabled")
-            kind, data = await self._fetched(media, left)
+            kind, data = await self._fetched(media, max(left, 0))
             left -= len(data)
             media.fill(data, kind)
 
@@ -121,7 +123,7 @@ class Fetcher:
             answer = await client.send(request, stream=True)
             try:
                 if not answer.has_redirect_location:
-                    return await _body(answer, media, limit)
+                    return await self._body(answer, media, limit)
                 url = urljoin(url, answer.headers["location"])
             finally:
                 await answer.aclose()
@@ -142,21 +144,21 @@ class Fetcher:
         headers = {"host": parts.netloc, "accept-encoding": "identity", "connection": "close"}
         return client.build_request("GET", target, headers=headers, extensions={"sni_hostname": host})
 
-
-async def _body(answer: httpx.Response, media: RemoteMedia, limit: int) -> tuple[str, bytes]:
-    if answer.status_code != 200:
-        raise _refusal(media, f"The address answers with status {answer.status_code}.")
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not kind.startswith(TYPES):  # before the body is read; `fill` knows the types more exactly
-        raise _refusal(media, f"What is there is of the type {kind!r:.60}, which Gemini does not take.")
-    encoding = answer.headers.get("content-encoding", "")
-    assert isinstance(answer.stream, httpx.AsyncByteStream)  # as it came: httpx would unpack it without a bound
-    try:
-        return kind, await content_coding.read(answer.stream, encoding, limit)
-    except content_coding.TooLarge as error:
-        raise _refusal(media, f"The media of one request may have {LIMIT} bytes in all.") from error
-    except (content_coding.Unsupported, content_coding.Damaged) as error:
-        raise _refusal(media, "The address sends it compressed in a form that is not unpacked here.") from error
+    async def _body(self, answer: httpx.Response, media: RemoteMedia, limit: int) -> tuple[str, bytes]:
+        if answer.status_code != 200:
+            raise _refusal(media, f"The address answers with status {answer.status_code}.")
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not kind.startswith(TYPES):  # before the body is read; `fill` knows the types more exactly
+            raise _refusal(media, f"What is there is of the type {kind!r:.60}, which Gemini does not take.")
+        encoding = answer.headers.get("content-encoding", "")
+        assert isinstance(answer.stream, httpx.AsyncByteStream)  # as it came: httpx would unpack it without a bound
+        try:
+            return kind, await content_coding.read(answer.stream, encoding, limit)
+        except content_coding.TooLarge as error:
+            text = f"The media of one request may have {self._limits.total // MB} MB in all."
+            raise _refusal(media, text) from error
+        except (content_coding.Unsupported, content_coding.Damaged) as error:
+            raise _refusal(media, "The address sends it compressed in a form that is not unpacked here.") from error
 
 
 def _why(error: Exception) -> str:

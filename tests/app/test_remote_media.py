@@ -18,12 +18,14 @@ from gemini_proxy.app import remote_media
 from gemini_proxy.app.remote_media import Fetcher, is_public
 from gemini_proxy.errors import ProxyError
 from gemini_proxy.exchange import Ask
+from gemini_proxy.gemini.inline import MB, MediaLimits
 from gemini_proxy.outbound import Outbound
 from tests.certificates import private_root
 from tests.exchanges import exchange
 
 PNG = b"\x89PNG\r\n\x1a\nxx"
 PUBLIC = "93.184.216.34"
+LIMITS = MediaLimits(total=MB, pdf=MB)
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -41,14 +43,15 @@ def parts(ask: Ask) -> Any:
     return ask.request["contents"][0]["parts"]
 
 
-def fetcher(handler: Handler = image, names: dict[str, list[str]] | None = None) -> Fetcher:
+def fetcher(handler: Handler = image, names: dict[str, list[str]] | None = None, limit: int = MB) -> Fetcher:
     async def resolve(host: str, port: int) -> list[str]:
         found = (names or {}).get(host, [PUBLIC])
         if not found:
             raise OSError("no such host")
         return found
 
-    return Fetcher(True, resolve, transport=httpx.MockTransport(handler))
+    limits = MediaLimits(total=limit, pdf=limit)
+    return Fetcher(True, limits, resolve, transport=httpx.MockTransport(handler))
 
 
 async def test_it_is_filled_in() -> None:
@@ -69,9 +72,9 @@ async def test_it_is_filled_in() -> None:
 
 async def test_it_is_off_unless_the_operator_allows_it() -> None:
     with pytest.raises(ProxyError, match="GEMINI_REMOTE_MEDIA") as caught:
-        await Fetcher(False).fill(ask_for("https://img.test/a.png"))
+        await Fetcher(False, LIMITS).fill(ask_for("https://img.test/a.png"))
     assert (caught.value.status, caught.value.param) == (400, "messages[0].content[0].image_url.url")
-    await Fetcher(False).fill(exchange().ask)
+    await Fetcher(False, LIMITS).fill(exchange().ask)
 
 
 def redirect(to: str) -> Handler:
@@ -107,21 +110,21 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("url", "handler", "names"), REFUSED)
-async def test_what_is_refused(
-    monkeypatch: pytest.MonkeyPatch, url: str, handler: Handler, names: dict[str, list[str]]
-) -> None:
-    monkeypatch.setattr(remote_media, "LIMIT", 100)
+async def test_what_is_refused(url: str, handler: Handler, names: dict[str, list[str]]) -> None:
     with pytest.raises(ProxyError) as caught:
-        await fetcher(handler, names).fill(ask_for(url))
+        await fetcher(handler, names, limit=100).fill(ask_for(url))
     assert (caught.value.status, caught.value.param) == (400, "messages[0].content[0].image_url.url")
 
 
-async def test_the_limit_counts_for_all_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_media, "LIMIT", 100)
-    handler = answer(content=b"x" * 60)
-    await fetcher(handler).fill(ask_for("http://img.test/"))
+GIVEN = f"data:image/png;base64,{base64.b64encode(b'x' * 60).decode()}"
+
+
+@pytest.mark.parametrize("first", [GIVEN, "http://img.test/"])
+async def test_the_limit_counts_for_all_of_a_request_given_or_fetched(first: str) -> None:
+    media = fetcher(answer(content=b"x" * 60), limit=100)
+    await media.fill(ask_for("http://img.test/"))
     with pytest.raises(ProxyError) as caught:
-        await fetcher(handler).fill(ask_for("http://img.test/", "http://img.test/"))
+        await media.fill(ask_for(first, "http://img.test/"))
     assert caught.value.param == "messages[0].content[1].image_url.url"
 
 
@@ -177,8 +180,8 @@ async def test_what_comes_compressed_is_unpacked() -> None:
 @pytest.mark.parametrize(
     ("data", "encoding", "words"),
     [
-        (gzip.compress(bytes(50_000_000)), "gzip", "bytes in all"),
-        (gzip.compress(gzip.compress(bytes(50_000_000))), "gzip, gzip", "bytes in all"),
+        (gzip.compress(bytes(50_000_000)), "gzip", "MB in all"),
+        (gzip.compress(gzip.compress(bytes(50_000_000))), "gzip, gzip", "MB in all"),
         # What has no bound in its library is not begun.
         (b"\x5b\x7f\x96\x98\x80\x00\x00\x24\x82\xe2\x99\x40\x12", "br", "compressed"),
         (b"(\xb5/\xfd", "zstd", "compressed"),
@@ -192,7 +195,7 @@ async def test_a_small_body_does_not_become_a_large_one(data: bytes, encoding: s
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert caught.value.status == 400
-    assert peak < 2.5 * remote_media.LIMIT
+    assert peak < 8 * MB
 
 
 def unreachable(request: httpx.Request) -> httpx.Response:
@@ -205,7 +208,7 @@ async def test_past_a_proxy_and_the_error_says_so() -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return [PUBLIC]
 
-    fetching = Fetcher(True, resolve, transport=httpx.MockTransport(unreachable), outbound=outbound)
+    fetching = Fetcher(True, LIMITS, resolve, transport=httpx.MockTransport(unreachable), outbound=outbound)
     for url, told in (("https://img.test/", True), ("https://direct.test/", False), ("http://img.test/", False)):
         with pytest.raises(ProxyError) as caught:
             await fetching.fill(ask_for(url))
@@ -226,7 +229,7 @@ async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return [PUBLIC]
 
-    await Fetcher(True, resolve, outbound=outbound).fill(ask_for("https://img.test/"))
+    await Fetcher(True, LIMITS, resolve, outbound=outbound).fill(ask_for("https://img.test/"))
     assert ways == [None]
 
 
@@ -248,7 +251,7 @@ async def test_it_trusts_what_the_environment_names(tmp_path: Path) -> None:
         env = {"SSL_CERT_FILE": str(root)}
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(remote_media.PORTS, "https", port)
-            fetching = Fetcher(True, resolve, lambda _: True, outbound=Outbound.from_environment(env))
+            fetching = Fetcher(True, LIMITS, resolve, lambda _: True, outbound=Outbound.from_environment(env))
             ask = ask_for(f"https://img.test:{port}/a.png")
             await fetching.fill(ask)
     assert parts(ask)[0]["inlineData"]["mimeType"] == "image/png"
