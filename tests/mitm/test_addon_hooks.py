@@ -608,3 +608,41 @@ def test_a_client_that_leaves_ends_its_second_try(proxy: House, monkeypatch: pyt
     repairable(client)
     assert client.status == 499
     assert proxy.addon._trying == {}
+
+
+def test_a_flow_has_the_address_that_the_client_used(proxy: House, client: Visitor) -> None:
+    """It is what is shown, exported and saved; mitmproxy has put the upstream's there."""
+    seen: list[tuple[str, str, int]] = []
+
+    class Viewer:
+        def request(self, flow: Any) -> None:
+            seen.append((flow.request.scheme, flow.request.host, flow.request.port))
+
+    proxy.context.master.addons.add(Viewer())
+    client.asks("/health")
+    assert seen == [("http", "localhost", 3000)]
+
+
+def test_another_addon_cannot_have_the_request_streamed(proxy: House, client: Visitor) -> None:
+    """It is translated as a whole."""
+
+    class Streamer:
+        def requestheaders(self, flow: Any) -> None:
+            flow.request.stream = True
+
+    proxy.context.master.addons.add(Streamer())
+    chat(client).google_says(whole(said("hello", finishReason="STOP")))
+    assert answered(client)["choices"][0]["message"]["content"] == "hello"
+
+
+def test_a_flow_that_was_refused_is_over(proxy: House, client: Visitor) -> None:
+    """Although its body may still come."""
+    flows: list[Any] = []
+
+    class Viewer:
+        def response(self, flow: Any) -> None:
+            flows.append(flow)
+
+    proxy.context.master.addons.add(Viewer())
+    client.client_says(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+    assert [flow.live for flow in flows] == [False]
