@@ -53,7 +53,7 @@ def exchange(dialect: OpenAIChat | None = None, **chat: Any) -> Exchange:
 
 
 def sse_bytes(chunks: Iterable[Any], end: bytes = b"\r\n\r\n") -> bytes:
-    """As Google frames them (protocol 4): one line each, CRLF, no [DONE]. Bytes and text pass as they are."""
+    """As Google frames them: one line each, CRLF, no [DONE]. Bytes and text pass as they are."""
     return b"".join(b"data: " + _payload(chunk) + end for chunk in chunks)
 
 

@@ -52,7 +52,7 @@ def test_any_random_cut_gives_the_same_bytes(cut: list[bytes]) -> None:
         lambda places: bytes(b ^ 0x15 if i in places else b for i, b in enumerate(ANSWER))
     )
 )
-def test_whatever_google_sends_the_stream_says_its_end_once_c21(wire: bytes) -> None:
+def test_whatever_google_sends_the_stream_says_its_end_once(wire: bytes) -> None:
     heard = events(stream(wire))
     assert heard.count("[DONE]") == 1
     assert heard[-1] == "[DONE]"
@@ -237,7 +237,7 @@ def test_byte_by_byte_gives_the_same_calls_and_sources() -> None:
     assert said(EXPECTED)[cited["start_index"] : cited["end_index"]] == "漢字"
 
 
-def test_nothing_to_send_is_an_empty_list_c20() -> None:
+def test_nothing_to_send_is_an_empty_list() -> None:
     running = exchange(stream=True)
     assert running.transform(ANSWER[:10]) == []
     assert running.transform(b": comment\n\n") == []
@@ -255,7 +255,7 @@ def test_events_of_one_read_are_one_write() -> None:
     assert len(exchange(stream=True).transform(ANSWER)) == 1
 
 
-def test_a_bug_of_ours_is_an_error_to_the_client_c21(
+def test_a_bug_of_ours_is_an_error_to_the_client(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = exchange(stream=True)
@@ -338,7 +338,7 @@ def test_a_stream_that_came_in_one_piece_is_still_a_stream() -> None:
 
 @pytest.mark.parametrize("form", [lambda body: body, lambda body: [body]])
 @pytest.mark.parametrize("as_event", [False, True])
-def test_an_http_error_keeps_its_status_c230(form: Any, as_event: bool) -> None:
+def test_an_http_error_keeps_its_status(form: Any, as_event: bool) -> None:
     body = json.dumps(
         form({"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}})
     ).encode()
@@ -359,7 +359,7 @@ def test_google_s_retry_after_is_passed_on_unless_its_body_says_more() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Bad gateway</html>", b"null", b"[]", b"[1]", b'"x"', b'{"error": "text"}', b'{"error": null}']
 )
-def test_any_error_body_becomes_openai_s_form_c221(body: bytes) -> None:
+def test_any_error_body_becomes_openai_s_form(body: bytes) -> None:
     answer = exchange().rejected(500, {}, body)
     error = json.loads(answer.body)["error"]
     assert answer.status == 500

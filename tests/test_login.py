@@ -444,7 +444,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: login.py" in capsys.readouterr().err
 
 
-def test_c220_a_numeric_project(
+def test_a_numeric_project(
     here: TokenStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "123456789012")

@@ -33,7 +33,7 @@ class Guard:
     origins: Collection[str] = ()
 
     def check_host(self, request: ClientRequest) -> None:
-        """Raises ProxyError 403 for a name that is not ours: a page may have pointed its own at this machine (C234)."""
+        """Raises ProxyError 403 for a name that is not ours: a page may have pointed its own at this machine."""
         host = request.headers.get("host", "")
         name = _hostname(host)
         if not host or name in self.hosts or _is_loopback(name):  # without Host it is HTTP/1.0, so no browser
@@ -44,7 +44,7 @@ class Guard:
         raise ProxyError(403, "host_not_allowed", text, retry=False)
 
     def check_origin(self, request: ClientRequest) -> None:
-        """Raises ProxyError 403 for a page of a site that the operator did not allow (C233)."""
+        """Raises ProxyError 403 for a page of a site that the operator did not allow."""
         origin = request.headers.get("origin")
         if origin is None:
             crossing = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
@@ -119,7 +119,7 @@ def check_key(request: ClientRequest, api_key: str) -> None:
 
 
 def _keys(request: ClientRequest) -> list[str]:
-    """What a client sent as its key: OpenAI's, Anthropic's and Google's clients have a place each (C209)."""
+    """What a client sent as its key: OpenAI's, Anthropic's and Google's clients have a place each."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     return [bearer, *(request.headers.get(name, "") for name in KEY_HEADERS), request.query.get("key", "")]

@@ -1,4 +1,4 @@
-"""Who the user is to Code Assist: tiers, onboarding, projects, quota (protocol 2.1, 2.2, 5)."""
+"""Who the user is to Code Assist: tiers, onboarding, projects, quota (docs/protocol.md, section 2)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ACCOUNTS: dict[str, Account] = {
     "standard-no-project": Account(load=STANDARD),
     "free": FREE,
     "onboard-free": Account(load={"allowedTiers": [{**FREE_TIER, "isDefault": True}, STANDARD_TIER]}, onboards=True),
-    "shutdown": Account(  # protocol 0.1
+    "shutdown": Account(  # docs/protocol.md, P-202
         load={
             "allowedTiers": [{"id": "standard-tier", "name": NAME, "isDefault": True}],
             "ineligibleTiers": [
@@ -98,7 +98,7 @@ ACCOUNTS: dict[str, Account] = {
         call_error=errors.validation_required,
     ),
     "tos": Account(load_error=errors.tos_violation, call_error=errors.tos_violation),
-    "vpc-sc": Account(load_error=errors.security_policy_violated),  # the model itself answers (protocol 2.1)
+    "vpc-sc": Account(load_error=errors.security_policy_violated),  # the model itself answers (docs/protocol.md, P-206)
 }
 
 
@@ -121,7 +121,7 @@ class Accounts:
             raise self.account.load_error()
         answer = dict(self.account.load)
         if self.account.managed:
-            answer["cloudaicompanionProject"] = self.settings.project  # a string here (protocol 2.1)
+            answer["cloudaicompanionProject"] = self.settings.project  # a string here (docs/protocol.md, P-205)
         return answer
 
     def onboard(self, asked: Json) -> Json:
@@ -131,11 +131,11 @@ class Accounts:
         if not tier:
             raise errors.invalid("tier_id is required.")  # own words
         if tier == "free-tier" and (project or not self.account.onboards):
-            # Google manages the project of the free tier; naming one is an error (protocol 2.2).
+            # Google manages the project of the free tier; naming one is an error (docs/protocol.md, P-209).
             raise GoogleError("FAILED_PRECONDITION", "Precondition check failed.")
         if tier == "free-tier":
             return self._operation({"cloudaicompanionProject": self._project_named(self.settings.project)})
-        # Without a project the operation is done and names none (protocol 10, third line).
+        # Without a project the operation is done and names none (docs/protocol.md, P-210).
         return self._operation({"cloudaicompanionProject": self._project_named(project)} if project else {}, polls=0)
 
     def _project_named(self, project: str) -> Json:

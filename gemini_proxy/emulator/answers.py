@@ -69,7 +69,7 @@ class Answer:
 
     @classmethod
     def error(cls, error: str | GoogleError, form: str = "object", content_type: str = SSE_TYPE, **how: Any) -> Answer:
-        """An error by its name in errors.NAMED, in the form of the streaming method (protocol 6.1)."""
+        """An error by its name in errors.NAMED, in the form of the streaming method (docs/protocol.md, P-802)."""
         said = NAMED[error]() if isinstance(error, str) else error
         return cls(said.code, {"Content-Type": content_type}, (pretty(said.body(form)),), **how)
 

@@ -1,4 +1,4 @@
-"""The sign-in page: who asks for what, Allow or Cancel, and the way back to the client (protocol 1.3, 1.4)."""
+"""The sign-in page: who asks for what, Allow or Cancel, and the way back to the client (docs/protocol.md, P-104)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""google.rpc.Status errors in the words of the real service, as object and as array (protocol 6)."""
+"""google.rpc.Status errors in the words of the real service, as object and as array (docs/protocol.md, section 8)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODES = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-# The older word that the array form repeats in errors[] (protocol 6.1).
+# The older word that the array form repeats in errors[] (docs/protocol.md, P-802).
 LEGACY = {
     400: "badRequest",
     401: "authError",
@@ -186,7 +186,7 @@ def tos_violation() -> GoogleError:
 
 
 def validation_required() -> GoogleError:
-    """The link's key is `validation_url`, not the `validation_link` that clients look for (protocol 6.2)."""
+    """The link's key is `validation_url`, not the `validation_link` that clients look for (docs/protocol.md, P-810)."""
     message = f"To continue, verify your account at\n\n{VERIFY_URL}\n\nLearn more\n\n{LEARN_URL}\n"
     info = error_info(
         "VALIDATION_REQUIRED",

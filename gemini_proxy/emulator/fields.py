@@ -1,6 +1,6 @@
 """Reads JSON as the messages of v1internal, as strict as Google's reader about names and types.
 
-Both lowerCamelCase and snake_case are read, and lowerCamelCase is handed on (protocol 2).
+Both lowerCamelCase and snake_case are read, and lowerCamelCase is handed on (docs/protocol.md, P-304).
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _is_int(value: Any, bits: int) -> bool:
 
 
 def _is_int64(value: Any) -> bool:
-    """proto JSON writes int64 as strings (protocol 2), so a string of digits is right too."""
+    """proto JSON writes int64 as strings (docs/protocol.md, P-304), so a string of digits is right too."""
     return bool(re.fullmatch(r"-?\d{1,19}", value)) if isinstance(value, str) else _is_int(value, 64)
 
 

@@ -102,7 +102,7 @@ class ModelAnswer:
     def _pieces(self, index: int) -> Iterator[Piece]:
         ask, plan = Ask(self.model, self.request, index), self._plans[index]
         budget = ask.generation.get("maxOutputTokens", 1_000_000)
-        # Thinking spends the same budget; it can use all of it before a word is said (conformance C27).
+        # Thinking spends the same budget; it can use all of it before a word is said (docs/protocol.md, P-512).
         costs = [len(tokens_of(thought)) for thought in plan.thoughts]
         if sum(costs) >= budget:
             yield Piece(thoughts=budget, finish="MAX_TOKENS")
@@ -121,7 +121,7 @@ class ModelAnswer:
             if "text" not in part:
                 weight = BLOB_TOKENS if "inlineData" in part else _weight(part)
                 yield Piece(self._finished_part(ask, part, index, position), tokens=weight)
-                budget = max(budget - weight, 1)  # a call is always whole (conformance C34)
+                budget = max(budget - weight, 1)  # a call is always whole (docs/protocol.md, P-704)
                 continue
             text, stopped = _stop(part["text"], stops)
             tokens = tokens_of(text)

@@ -107,12 +107,12 @@ def pretty(body: Any) -> bytes:
 
 
 def compact(body: Any) -> bytes:
-    """Google's printing inside streams: a blank after the colon, none after the comma (protocol 4)."""
+    """Google's printing inside streams: a blank after the colon, none after the comma."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ": ")).encode()
 
 
 def sse_frame(body: Any) -> bytes:
-    """One event: one line and CRLF framing; no `event:`, no `id:`, and never a [DONE] (protocol 4)."""
+    """One event: one line and CRLF framing; no `event:`, no `id:`, and never a [DONE] (docs/protocol.md, P-702)."""
     return b"data: " + compact(body) + b"\r\n\r\n"
 
 

@@ -135,7 +135,7 @@ def _blobs(holder: Json) -> str:
 
 
 def _grounding(ask: Ask, parts: list[Json]) -> Json:
-    """Segments count UTF-8 bytes (protocol 8.6), which shows only behind a letter that is not ASCII."""
+    """Segments count UTF-8 bytes (docs/protocol.md, P-709), which shows only behind a letter that is not ASCII."""
     text = "".join(part.get("text", "") for part in parts)
     if not text:
         return {}

@@ -1,4 +1,4 @@
-"""Google's OAuth: tokens and the grants behind them (protocol 1; RFC 6749, RFC 7636, RFC 7009)."""
+"""Google's OAuth: tokens and the grants behind them (RFC 6749, RFC 7636, RFC 7009; docs/protocol.md, section 1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gemini_proxy.emulator.settings import Settings
 
 OAUTH_JSON = "application/json; charset=utf-8"
 CODE_LIFETIME = 600
-SCOPES = tuple(  # what Gemini CLI asks for, in its order (protocol 1.1)
+SCOPES = tuple(  # what Gemini CLI asks for, in its order (docs/protocol.md, P-102)
     f"https://www.googleapis.com/auth/{name}" for name in ("cloud-platform", "userinfo.email", "userinfo.profile")
 )
 
@@ -119,7 +119,7 @@ class OAuth:
         return self.tokens(grant, with_refresh=self.settings.rotate_refresh_token)
 
     def tokens(self, grant: Grant, with_refresh: bool) -> dict[str, object]:
-        """A token answer; refreshes come without a refresh token (protocol 1.5)."""
+        """A token answer; refreshes come without a refresh token (docs/protocol.md, P-109)."""
         token = self._issue("ya29.emulator_")
         lifetime = self.settings.token_lifetime
         self.access[token] = Access(grant, self.now() + lifetime)
@@ -212,7 +212,7 @@ def challenge_of(verifier: str) -> str:
 
 
 def granted(scope: str) -> str:
-    """Google's order differs from the request's, and it adds `openid` to an e-mail scope (protocol 1.1, 1.5)."""
+    """Google's order differs from the request's, and it adds `openid` to an e-mail scope (docs/protocol.md, P-102)."""
     words = set(scope.split())
     if any("userinfo" in word for word in words):
         words.add("openid")

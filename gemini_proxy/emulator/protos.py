@@ -1,10 +1,10 @@
 """The messages of v1internal as tables: what the reader in fields.py knows.
 
 A row is `name: type`; `[]` marks a list, `{}` a map with string keys; capital letters name a message or an enum.
-Names are lowerCamelCase here; the reader also takes their snake_case form (protocol 2).
+Names are lowerCamelCase here; the reader also takes their snake_case form (docs/protocol.md, P-304).
 """
 
-# The package of the types is a guess; the one sighting is OnboardUserResponse (protocol 2.2).
+# The package of the types is a guess; the one sighting is OnboardUserResponse.
 TYPE_URL = "type.googleapis.com/google.internal.cloud.code.v1internal."
 
 MESSAGES: dict[str, dict[str, str]] = {
@@ -15,7 +15,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "request": "Request",
         "enabledCreditTypes": "[]string",
     },
-    "Request": {  # protocol 2.3, the whitelist
+    "Request": {  # docs/protocol.md, P-305
         "contents": "[]Content",
         "systemInstruction": "Content",
         "cachedContent": "string",
@@ -26,7 +26,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "generationConfig": "GenerationConfig",
         "sessionId": "string",
     },
-    "GenerationConfig": {  # protocol 2.3, and imageConfig which newer clients know
+    "GenerationConfig": {  # docs/protocol.md, P-306
         "temperature": "float",
         "topP": "float",
         "topK": "float",
@@ -62,7 +62,7 @@ MESSAGES: dict[str, dict[str, str]] = {
     "MultiSpeakerVoiceConfig": {"speakerVoiceConfigs": "[]SpeakerVoiceConfig"},
     "SpeakerVoiceConfig": {"speaker": "string", "voiceConfig": "VoiceConfig"},
     "Content": {"role": "string", "parts": "[]Part"},
-    "Part": {  # protocol 8.1
+    "Part": {  # docs/protocol.md, P-401
         "text": "string",
         "thought": "bool",
         "thoughtSignature": "bytes",
@@ -117,7 +117,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "streamFunctionCallArguments": "bool",
     },
     "SafetySetting": {"category": "HarmCategory", "threshold": "HarmBlockThreshold", "method": "HarmBlockMethod"},
-    "Schema": {  # the OpenAPI-like subset: no $schema, $ref, const, additionalProperties … (protocol 8.7)
+    "Schema": {  # the OpenAPI-like subset: no $schema, $ref, const, additionalProperties … (docs/protocol.md, P-606)
         "type": "Type",
         "format": "string",
         "title": "string",
@@ -141,7 +141,7 @@ MESSAGES: dict[str, dict[str, str]] = {
         "default": "Value",
         "anyOf": "[]Schema",
     },
-    "CountTokens": {"request": "CountTokensRequest"},  # no project here (protocol 2.4)
+    "CountTokens": {"request": "CountTokensRequest"},  # no project here
     "CountTokensRequest": {"model": "string", "contents": "[]Content"},
     "ClientMetadata": {
         "ideType": "IdeType",

@@ -22,7 +22,7 @@ class Settings:
     # The wire
     pace: float = 0.0  # seconds between the events of a stream
     first_byte_delay: float = 0.0
-    error_form: str = "object"  # or "array", the older form on the streaming method (protocol 6.1)
+    error_form: str = "object"  # or "array", the older form on the streaming method (docs/protocol.md, P-802)
     stream_error_type: str = "text/event-stream"  # what errors of the streaming method call themselves
     # Rules
     alternate: bool = False  # refuse two turns of one role in a row; today's service takes them

@@ -1,4 +1,4 @@
-"""Thought signatures: issued for one function call or text, and recognised when they come back (protocol 8.3).
+"""Thought signatures: issued for one function call or text, and recognised when they come back.
 
 They carry their own proof, so that nothing has to be remembered and a restarted emulator knows its own.
 """

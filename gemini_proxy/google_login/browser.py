@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 def has_browser(env: Mapping[str, str], platform: str) -> bool:
-    """Not a browser of the terminal, which would take it over; as the Gemini CLI decides (protocol 1.2)."""
+    """Not a browser of the terminal, which would take it over; as the Gemini CLI decides (docs/protocol.md, P-115)."""
     if env.get("NO_BROWSER") or env.get("CI") or env.get("DEBIAN_FRONTEND") == "noninteractive":
         return False
     if env.get("BROWSER"):

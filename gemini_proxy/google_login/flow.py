@@ -1,4 +1,5 @@
-"""Google's OAuth 2.0 as values: addresses, forms and answers of the authorization code flow (protocol 1)."""
+"""Google's OAuth 2.0 as values: addresses, forms and answers of the authorization code flow
+(docs/protocol.md, section 1)."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +12,12 @@ from gemini_proxy.google_login.token import is_text
 from gemini_proxy.settings import CLIENT_ID, Settings
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
-SCOPES = (  # in the order of protocol 1.1; Google adds `openid` to what it grants
+SCOPES = (  # in the Gemini CLI's order; Google adds `openid` to what it grants (docs/protocol.md, P-102)
     CLOUD_PLATFORM,
     "https://www.googleapis.com/auth/userinfo.email",
     "https://www.googleapis.com/auth/userinfo.profile",
 )
-# A page of Google's that shows the code, to be copied where no browser can come back to us (protocol 1.4).
+# A page of Google's that shows the code, to be copied where no browser can come back to us (docs/protocol.md, P-105).
 PASTE_REDIRECT = "https://codeassist.google.com/authcode"
 
 OWN_CLIENT = "GEMINI_OAUTH_CLIENT_ID and GEMINI_OAUTH_CLIENT_SECRET"
@@ -104,7 +105,7 @@ class Google:
         return f"{self.base or 'https://www.googleapis.com'}/oauth2/v2/userinfo"
 
     def authorization_url(self, redirect_uri: str, state: str, challenge: str) -> str:
-        """The page that asks for consent; fields in the order of protocol 1.4.
+        """The page that asks for consent; fields in the Gemini CLI's order (docs/protocol.md, P-107).
 
         Installed applications are always given a refresh token, so the Gemini CLI sends no `prompt` and neither do
         we for its client. A client of the user's own may be a web client, which gets one at the first consent only,
@@ -125,7 +126,7 @@ class Google:
         return f"{self.auth_url}?{urlencode(query, quote_via=quote)}"
 
     def exchange_form(self, code: str, verifier: str, redirect_uri: str) -> dict[str, str]:
-        """A code for tokens, to be posted to `token_url`; fields in the order of protocol 1.4."""
+        """A code for tokens, to be posted to `token_url`; fields in the Gemini CLI's order."""
         return {
             "client_id": self.client_id,
             "code_verifier": verifier,
@@ -136,7 +137,7 @@ class Google:
         }
 
     def refresh_form(self, refresh_token: str) -> dict[str, str]:
-        """A new access token, to be posted to `token_url`; fields in the order of protocol 1.5."""
+        """A new access token, to be posted to `token_url`; fields in the Gemini CLI's order."""
         return {
             "refresh_token": refresh_token,
             "client_id": self.client_id,
@@ -155,7 +156,7 @@ def tokens_for_code(status: int, body: bytes, retry_after: float | None = None) 
 
 
 def tokens_for_refresh(status: int, body: bytes, retry_after: float | None = None) -> dict[str, Any]:
-    """The answer to `refresh_form`. Raises ProxyError 401 `google_login_required` when the sign-in is over (C213)."""
+    """The answer to `refresh_form`. Raises ProxyError 401 `google_login_required` when the sign-in is over."""
     return _tokens(status, body, SIGN_IN_DEAD, retry_after)
 
 

@@ -1,4 +1,4 @@
-"""An access token that the user brings: no file, no refresh (protocol 1.2)."""
+"""An access token that the user brings: no file, no refresh (docs/protocol.md, P-114)."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The listener to which Google sends the browser back when login.py signs in (protocol 1.3)."""
+"""The listener to which Google sends the browser back when login.py signs in (docs/protocol.md, P-104)."""
 
 import queue
 import threading

@@ -49,7 +49,7 @@ class Pending:
         return attempt
 
     def take(self, state: str, cookies: Mapping[str, str], now: float) -> Attempt:
-        """The attempt that comes back with `state`. Raises ProxyError 400 (C215)."""
+        """The attempt that comes back with `state`. Raises ProxyError 400."""
         attempt = self._attempts.pop(state, None)
         if attempt is None or not hmac.compare_digest(
             cookies.get(attempt.cookie, "").encode(), attempt.browser.encode()

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 
 def new_verifier() -> str:
-    """A secret of 128 characters, the most that RFC 7636 (4.1) allows and what the Gemini CLI sends (protocol 1.4)."""
+    """A secret of 128 characters, the most that RFC 7636 (4.1) allows and what the Gemini CLI sends."""
     return secrets.token_urlsafe(96)
 
 
@@ -16,5 +16,5 @@ def challenge(verifier: str) -> str:
 
 
 def new_state() -> str:
-    """32 random bytes in hex (protocol 1.3)."""
+    """32 random bytes in hex, as the Gemini CLI sends."""
     return secrets.token_hex(32)

@@ -15,7 +15,7 @@ from gemini_proxy.login_command import login_command
 
 logger = logging.getLogger(__name__)
 
-EARLY = 300.0  # seconds before its end at which a token is renewed, as the Gemini CLI does (protocol 1.5)
+EARLY = 300.0  # seconds before its end at which a token is renewed, as the Gemini CLI does (docs/protocol.md, P-111)
 SHARE = 0.5  # of its life, for a token that does not live twice as long
 SKEW = 300.0  # seconds that the clocks of two machines with one file may differ
 RECENT = 60.0  # seconds for which a failed refresh says something about the next
@@ -72,7 +72,7 @@ class TokenSource:
         return token
 
     async def refresh_after_rejection(self, access_token: str) -> Token:
-        """A token other than the one that Google has just refused; renewed once, whoever asks for it (C212)."""
+        """A token other than the one that Google has just refused; renewed once, whoever asks for it."""
         self._rejected = access_token
         return await self.token()
 
@@ -171,7 +171,7 @@ class TokenSource:
         return self._login_required("The Google sign-in has expired.")
 
     def _another_account(self) -> ProxyError:
-        """Nobody is signed in because Google refused the one who tried: a request hears why (C216)."""
+        """Nobody is signed in because Google refused the one who tried: a request hears why."""
         assert self._refusal is not None
         refusal = self._refusal[1]
         text, here = self._way_in()
@@ -220,7 +220,7 @@ class TokenSource:
 
     def _without_refresh(self, token: Token, error: ProxyError) -> Token:
         self._failure = (self._now(), error)
-        if error.code == "google_login_required":  # C213
+        if error.code == "google_login_required":
             self._dead = token.refresh_token
             required = self._login_required(error.message)
             logger.warning("%s", required.text_here)

@@ -1,4 +1,5 @@
-"""The sign-in as a value, in the layout of the Gemini CLI's `oauth_creds.json` (protocol 1.6) with an account added."""
+"""The sign-in as a value, in the layout of the Gemini CLI's `oauth_creds.json` with an account added
+(docs/protocol.md, P-112)."""
 
 import json
 from collections.abc import Mapping
@@ -58,7 +59,7 @@ class Token:
         return cls("").refreshed(answer, now)
 
     def refreshed(self, answer: Mapping[str, Any], now: float) -> "Token":
-        """This sign-in with what a refresh brought; it keeps the refresh token unless Google sent a new one (C214)."""
+        """This sign-in with what a refresh brought; it keeps the refresh token unless Google sent a new one."""
         named = ("access_token", "refresh_token", "token_type", "scope", "id_token")
         fresh: dict[str, Any] = {name: value for name in named if is_text(value := answer.get(name), name) and value}
         return replace(self, **fresh, expiry_date=_end(answer.get("expires_in"), now), issued_at=int(now * 1000))
@@ -72,7 +73,7 @@ class Token:
     def expires_before(self, moment: float) -> bool:
         """Whether the access token is over at `moment`, in seconds since the epoch.
 
-        Without a date it counts as valid until Google refuses it (protocol 1.5).
+        Without a date it counts as valid until Google refuses it (docs/protocol.md, P-111).
         """
         if not self.access_token:
             return True

@@ -167,14 +167,14 @@ async def test_google_comes_back_to_the_name_that_the_browser_used(proxy: Proxy,
 # What goes wrong ------------------------------------------------------------------------------------------------------
 
 
-async def test_c215_refused_consent(proxy: Proxy) -> None:
+async def test_refused_consent(proxy: Proxy) -> None:
     answer = await proxy.browser.sign_in("cancel")
     assert answer.status == 400
     assert b"Access was not granted" in answer.body
     assert proxy.store.load() is None
 
 
-async def test_c215_wrong_state(proxy: Proxy, emulator: Emulator) -> None:
+async def test_wrong_state(proxy: Proxy, emulator: Emulator) -> None:
     target = await consent(await proxy.browser.begin())
     for state in ("", "0" * 64, "%3Cscript%3E"):
         code = parse_qs(urlsplit(target).query)["code"][0]
@@ -185,7 +185,7 @@ async def test_c215_wrong_state(proxy: Proxy, emulator: Emulator) -> None:
     assert proxy.store.load() is None
 
 
-async def test_c215_reused_code(proxy: Proxy) -> None:
+async def test_reused_code(proxy: Proxy) -> None:
     target = await consent(await proxy.browser.begin())
     assert (await proxy.browser.get(target)).status == 303
     stored = proxy.store.load()
@@ -193,7 +193,7 @@ async def test_c215_reused_code(proxy: Proxy) -> None:
     assert proxy.store.load() == stored
 
 
-async def test_c215_a_code_that_google_refuses(proxy: Proxy) -> None:
+async def test_a_code_that_google_refuses(proxy: Proxy) -> None:
     target = await consent(await proxy.browser.begin())
     query = parse_qs(urlsplit(target).query)
     answer = await proxy.browser.get(f"/auth/callback?state={query['state'][0]}&code=stolen")
@@ -228,10 +228,10 @@ async def test_the_state_is_bound_to_the_browser_that_began(proxy: Proxy, emulat
 @pytest.mark.parametrize(
     ("account", "title"),
     [
-        pytest.param("shutdown", b"Google does not serve this account", id="C216"),
-        pytest.param("validation", b"Google asks you to verify this account", id="C217"),
+        pytest.param("shutdown", b"Google does not serve this account"),
+        pytest.param("validation", b"Google asks you to verify this account"),
         ("tos", b"Google has suspended this account&#x27;s access"),
-        pytest.param("vpc-sc", b"A project is missing", id="C218"),
+        pytest.param("vpc-sc", b"A project is missing"),
         ("standard-no-project", b"A project is missing"),
     ],
 )

@@ -26,7 +26,7 @@ RAW_DEFLATE = RAW.compress(PLAIN) + RAW.flush()
         (gzip.compress(DEFLATE), "deflate, gzip"),
     ],
 )
-def test_it_is_unpacked_c206(body: bytes, encoding: str) -> None:
+def test_it_is_unpacked(body: bytes, encoding: str) -> None:
     assert decoded(body, encoding, 10_000) == PLAIN
 
 
@@ -42,7 +42,7 @@ def test_it_is_unpacked_c206(body: bytes, encoding: str) -> None:
         (gzip.compress(bytes(50_000_000)), "gzip", 413),
     ],
 )
-def test_it_is_refused_c206(body: bytes, encoding: str, status: int) -> None:
+def test_it_is_refused(body: bytes, encoding: str, status: int) -> None:
     with pytest.raises(ProxyError) as caught:
         decoded(body, encoding, 10_000)
     assert caught.value.status == status

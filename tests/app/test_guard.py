@@ -50,7 +50,7 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("host", "local", "keyed"), HOSTS)
-def test_names_c234(host: str, local: bool, keyed: bool) -> None:
+def test_names(host: str, local: bool, keyed: bool) -> None:
     assert (code_of(OPEN.check_host, request(host=host)) == "") is local
     assert (code_of(KEYED.check_host, request(host=host)) == "") is keyed
 
@@ -70,7 +70,7 @@ ORIGINS = [
 
 
 @pytest.mark.parametrize(("headers", "fine"), ORIGINS)
-def test_pages_c233(headers: dict[str, str], fine: bool) -> None:
+def test_pages(headers: dict[str, str], fine: bool) -> None:
     assert (code_of(OPEN.check_origin, request(host="localhost:3000", **headers)) == "") is fine
 
 
@@ -90,7 +90,7 @@ def test_cors() -> None:
     assert OPEN.cors(request(origin=SITE)) == {}
 
 
-def test_preflight_c233() -> None:
+def test_preflight() -> None:
     asked = {
         "origin": SITE,
         "access_control_request_method": "POST",
@@ -122,7 +122,7 @@ def test_preflight_c233() -> None:
         ({"authorization": "Bearer other", "x_api_key": "s3cret"}, "/v1/models"),
     ],
 )
-def test_places_of_the_key_c209(headers: dict[str, str], target: str) -> None:
+def test_places_of_the_key(headers: dict[str, str], target: str) -> None:
     check_key(request(target=target, **headers), "s3cret")
 
 
@@ -137,7 +137,7 @@ def test_places_of_the_key_c209(headers: dict[str, str], target: str) -> None:
         ({"authorization": "Bearer \udce9"}, "Incorrect API key"),
     ],
 )
-def test_without_the_right_key_c208(headers: dict[str, str], words: str) -> None:
+def test_without_the_right_key(headers: dict[str, str], words: str) -> None:
     with pytest.raises(ProxyError, match=words) as caught:
         check_key(request(**headers), "s3cret")
     assert caught.value.headers == {"www-authenticate": "Bearer"}

@@ -1,4 +1,4 @@
-"""The reader of names and types; sample texts as in protocol 2 and 8.7."""
+"""The reader of names and types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rehearsed model says, and how it is cut into Google's chunks (protocol 4, 8)."""
+"""What the rehearsed model says, and how it is cut into Google's chunks."""
 
 from __future__ import annotations
 

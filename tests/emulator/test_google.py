@@ -1,4 +1,4 @@
-"""Accounts, projects, errors and the routes of Code Assist (protocol 2, 5, 6)."""
+"""Accounts, projects, errors and the routes of Code Assist."""
 
 from __future__ import annotations
 

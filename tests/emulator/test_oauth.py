@@ -1,4 +1,4 @@
-"""The sign-in: consent page, codes, PKCE, tokens and their end (protocol 1)."""
+"""The sign-in: consent page, codes, PKCE, tokens and their end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused in a readable request: a row for each rule of protocol 7.3, 8.2, 8.3, 8.7, 9.5."""
+"""What is refused in a readable request: a row for each rule of docs/protocol.md, sections 4 to 6."""
 
 from __future__ import annotations
 

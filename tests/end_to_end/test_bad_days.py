@@ -56,7 +56,7 @@ def client(hasty: Proxy) -> Iterator[httpx.Client]:
 
 
 @STREAMS
-def test_a_revoked_token_is_renewed_and_sent_again_c212(client: httpx.Client, google: Emulator, stream: bool) -> None:
+def test_a_revoked_token_is_renewed_and_sent_again(client: httpx.Client, google: Emulator, stream: bool) -> None:
     before = len(google.calls("/token"))
     google.expire_tokens()
     answer = client.post(CHAT, json=chat(stream=stream))
@@ -274,7 +274,7 @@ def test_a_stall_is_a_504_before_the_answer_and_an_error_event_in_it(client: htt
     assert [error["code"] for error in errors(found)] == ["timeout"]
 
 
-def test_an_error_before_the_first_word_has_its_own_status_c230(client: httpx.Client, google: Emulator) -> None:
+def test_an_error_before_the_first_word_has_its_own_status(client: httpx.Client, google: Emulator) -> None:
     error = b'data: {"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED"}}\r\n\r\n'
     google.script("streamGenerateContent", Answer.sse(error), Answer.sse(sse_bytes([text("one")]) + error))
     answer = client.post(CHAT, json=chat(stream=True))
@@ -291,7 +291,7 @@ def test_an_error_before_the_first_word_has_its_own_status_c230(client: httpx.Cl
 
 @STREAMS
 @pytest.mark.parametrize("phase", ["before headers", "in the body", "second try"])
-def test_a_client_that_goes_away_ends_the_call_within_a_second_c22(
+def test_a_client_that_goes_away_ends_the_call_within_a_second(
     proxy: Proxy, google: Emulator, stream: bool, phase: str
 ) -> None:
     late = {
@@ -366,7 +366,7 @@ def test_sigterm_has_an_end(google: Emulator, tmp_path: Path) -> None:
         assert proxy.process.wait(5) == 0
 
 
-def test_a_reload_of_the_script_is_survived_c250(google: Emulator, tmp_path: Path) -> None:
+def test_a_reload_of_the_script_is_survived(google: Emulator, tmp_path: Path) -> None:
     sign_in(google, tmp_path / "tokens.json")
     script = tmp_path / "addon.py"
     script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n" + (ROOT / "addon.py").read_text())

@@ -43,7 +43,7 @@ def test_stream(http: httpx.Client, google: Emulator) -> None:
     assert found[-1] == "[DONE]"
 
 
-def test_stream_headers_c24(http: httpx.Client, google: Emulator) -> None:
+def test_stream_headers(http: httpx.Client, google: Emulator) -> None:
     with http.stream("POST", CHAT, json=chat(stream=True)) as answer:
         headers = dict(answer.headers)
         answer.read()
@@ -166,14 +166,14 @@ def test_google_hangs_up_before_it_answers(http: httpx.Client, google: Emulator,
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_gzip_though_not_asked_for_c17(http: httpx.Client, google: Emulator, stream: bool) -> None:
+def test_gzip_though_not_asked_for(http: httpx.Client, google: Emulator, stream: bool) -> None:
     google.script("streamGenerateContent" if stream else "generateContent", Answer(gzip=True))
     answer = http.post(CHAT, json=chat(stream=stream))
     assert answer.status_code == 200
     assert "hi" in (said(events(answer.content)) if stream else answer.json()["choices"][0]["message"]["content"])
 
 
-def test_a_client_that_goes_away_ends_the_call_c22(proxy: Proxy, google: Emulator) -> None:
+def test_a_client_that_goes_away_ends_the_call(proxy: Proxy, google: Emulator) -> None:
     google.script("streamGenerateContent", Answer.sse([text("x")] * 1000, pace=0.05))
     with httpx.stream("POST", proxy.url + CHAT, json=chat(stream=True), trust_env=False) as answer:
         next(answer.iter_lines())
@@ -183,7 +183,7 @@ def test_a_client_that_goes_away_ends_the_call_c22(proxy: Proxy, google: Emulato
 
 
 @pytest.mark.parametrize("form", ["object", "array"])
-def test_google_s_errors_keep_their_status_c230(http: httpx.Client, google: Emulator, form: str) -> None:
+def test_google_s_errors_keep_their_status(http: httpx.Client, google: Emulator, form: str) -> None:
     body: Any = {
         "error": {
             "code": 429,

@@ -105,7 +105,7 @@ def assert_quiet(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("body", ODD, ids=range(len(ODD)))
-def test_odd_bodies_c206(proxy: Proxy, http: httpx.Client, google: Emulator, body: bytes) -> None:
+def test_odd_bodies(proxy: Proxy, http: httpx.Client, google: Emulator, body: bytes) -> None:
     check(proxy, http.post(CHAT, content=body))
     check(proxy, http.post(CHAT, content=body, headers={"content-type": "text/plain", "content-encoding": "gzip"}))
     assert http.get("/health").status_code == 200
@@ -147,7 +147,7 @@ def test_client_bodies(proxy: Proxy, http: httpx.Client, google: Emulator, body:
 
 @QUICK
 @given(UPSTREAM, HOW)
-def test_upstream_bytes_c21(
+def test_upstream_bytes(
     proxy: Proxy, http: httpx.Client, google: Emulator, body: bytes, how: tuple[bool, bool, str]
 ) -> None:
     some_answer(proxy, google, http, body, how)

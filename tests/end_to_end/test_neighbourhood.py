@@ -34,7 +34,7 @@ def site(keyed: Proxy) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_every_answer_to_a_configured_site_can_be_read_c233(site: httpx.Client, google: Emulator) -> None:
+def test_every_answer_to_a_configured_site_can_be_read(site: httpx.Client, google: Emulator) -> None:
     google.script("streamGenerateContent", Answer.error("rate-limited"))
     answers = [
         site.post(CHAT, json=BODY, headers=KEY),
@@ -89,7 +89,7 @@ def test_a_hostile_page_gets_nothing_even_with_the_key(keyed: Proxy, google: Emu
     assert len(google.requests) == before
 
 
-def test_keys_elsewhere_are_taken_and_masked_c209(keyed: Proxy, google: Emulator) -> None:
+def test_keys_elsewhere_are_taken_and_masked(keyed: Proxy, google: Emulator) -> None:
     with httpx.Client(base_url=keyed.url, trust_env=False, headers={"host": "proxy.lan"}) as client:
         for headers, query in (({"x-api-key": "s3cret"}, ""), ({"x-goog-api-key": "s3cret"}, ""), ({}, "?key=s3cret")):
             assert client.get(f"/v1/models{query}", headers=headers).status_code == 200
@@ -126,7 +126,7 @@ RAW: list[tuple[bytes, int]] = [
 
 
 @pytest.mark.parametrize(("wire", "status"), RAW, ids=range(len(RAW)))
-def test_malformed_requests_get_openai_s_errors_c238(keyed: Proxy, google: Emulator, wire: bytes, status: int) -> None:
+def test_malformed_requests_get_openai_s_errors(keyed: Proxy, google: Emulator, wire: bytes, status: int) -> None:
     before, logged = len(google.requests), len(keyed.log)
     head, body = ask_raw(keyed, wire.replace(b"\r\n", b"\r\nAuthorization: Bearer s3cret\r\n", 1))
     assert int(head.split()[1]) == status

@@ -1,4 +1,4 @@
-"""What Google says about an account, and the words the user then gets in four places (protocol 0.1, 2.1, 2.2, 5, 6)."""
+"""What Google says about an account, and the words the user then gets in four places."""
 
 import asyncio
 import html
@@ -146,7 +146,7 @@ SERVED = [
     pytest.param({"allowedTiers": [OWN]}, [{"done": True}], "my-project", ("my-project", "Gemini Code Assist"), id="done-without-a-project"),
     pytest.param({}, [{"done": True}], "my-project", ("my-project", "legacy-tier"), id="nothing-but-my-project"),
     pytest.param({**closed("UNSUPPORTED_CLIENT"), "allowedTiers": [STANDARD]}, [DONE], "my-project", ("my-project", "Gemini Code Assist"), id="0.1-a-licence-goes-on"),
-    pytest.param(error(403, "SECURITY_POLICY_VIOLATED"), [], "my-project", ("my-project", "standard-tier"), id="C218-with-my-project"),
+    pytest.param(error(403, "SECURITY_POLICY_VIOLATED"), [], "my-project", ("my-project", "standard-tier"), id="with-my-project"),
 ]  # fmt: skip
 
 
@@ -173,14 +173,14 @@ def test_accounts_that_are_served(
 REFUSED = [
     *(pytest.param(closed(reason), [], 403, "account_not_eligible", [our(reason), 'Google says: "Because."', "What still works"], id=f"closed-{reason}")
       for reason, (code, _) in eligibility.REASONS.items() if code == "account_not_eligible"),
-    pytest.param({**closed("UNSUPPORTED_CLIENT", "Please migrate: https://antigravity.google"), "allowedTiers": [STANDARD]}, [], 403, "account_not_eligible", [our("UNSUPPORTED_CLIENT"), "https://antigravity.google", "What still works"], id="C216"),
+    pytest.param({**closed("UNSUPPORTED_CLIENT", "Please migrate: https://antigravity.google"), "allowedTiers": [STANDARD]}, [], 403, "account_not_eligible", [our("UNSUPPORTED_CLIENT"), "https://antigravity.google", "What still works"]),
     pytest.param(closed("A_NEW_REASON"), [], 403, "account_not_eligible", ["(A_NEW_REASON)", "Because.", "What still works"], id="a-reason-that-is-new"),
-    pytest.param(closed("VALIDATION_REQUIRED", "Verify.", validationUrl=LINK), [], 403, "validation_required", [our("VALIDATION_REQUIRED"), LINK], id="C217"),
+    pytest.param(closed("VALIDATION_REQUIRED", "Verify.", validationUrl=LINK), [], 403, "validation_required", [our("VALIDATION_REQUIRED"), LINK]),
     pytest.param({"currentTier": OWN}, [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="standard-without-a-project"),
     pytest.param({"currentTier": LEGACY}, [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="legacy-without-a-project"),
     pytest.param({"allowedTiers": [OWN]}, [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="allowed-standard-without-a-project"),
     pytest.param({}, [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="nothing"),
-    pytest.param(error(403, "SECURITY_POLICY_VIOLATED"), [], 403, "project_required", [eligibility.PROJECT_REQUIRED], id="C218"),
+    pytest.param(error(403, "SECURITY_POLICY_VIOLATED"), [], 403, "project_required", [eligibility.PROJECT_REQUIRED]),
     pytest.param(error(403, "TOS_VIOLATION", appeal_url=APPEAL), [], 403, "account_suspended", [our("TOS_VIOLATION"), APPEAL, "GEMINI_API_KEY"], id="TOS_VIOLATION"),
     pytest.param(error(403, "TOS_VIOLATION", link="https://learn.example", appeal_url=APPEAL, array=True), [], 403, "account_suspended", [our("TOS_VIOLATION"), APPEAL, "GEMINI_API_KEY"], id="TOS_VIOLATION-array"),
     pytest.param(error(403, "SUBSCRIPTION_REQUIRED", "(#3501)", LICENCE), [], 403, "account_not_eligible", [our("SUBSCRIPTION_REQUIRED"), "(#3501)", LICENCE], id="SUBSCRIPTION_REQUIRED"),
@@ -227,7 +227,7 @@ TROUBLE = [
     pytest.param({"currentTier": {"id": 7}}, [], "could not be understood", id="an-id-that-is-a-number"),
     pytest.param(error(400, said="Precondition check failed."), [], "Precondition check failed.", id="400"),
     pytest.param(error(503, said="Try later."), [], "Try later.", id="503"),
-    pytest.param({"allowedTiers": [FREE]}, [PENDING, PENDING], "still preparing a project", id="C219-never-done"),
+    pytest.param({"allowedTiers": [FREE]}, [PENDING, PENDING], "still preparing a project", id="never-done"),
     pytest.param({"allowedTiers": [FREE]}, [{}], "still preparing a project", id="2.2-without-a-name"),
     pytest.param({"allowedTiers": [FREE]}, [{**PENDING, "done": True, "error": {"code": 9, "message": "Broken."}}], "Broken.", id="an-operation-that-failed"),
     pytest.param({"allowedTiers": [FREE]}, [Answer.json([])], "could not be understood", id="an-operation-that-is-a-list"),

@@ -40,7 +40,7 @@ def config_of(entry: str | int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("model", "effort", "entry"),
     [
-        pytest.param(model, effort, entry, id=f"C200-{model}-{effort}")
+        pytest.param(model, effort, entry, id=f"{model}-{effort}")
         for model, entries in TABLE.items()
         for effort, entry in zip(EFFORTS, entries, strict=True)
     ],
@@ -77,7 +77,7 @@ def test_thoughts_are_asked_for_when_effort_is_unset(model: str) -> None:
     assert thinking_config(family_of(model), None) == ({"includeThoughts": True}, [])
 
 
-def test_nothing_is_asked_of_a_model_whose_thinking_is_off_by_default_c202() -> None:
+def test_nothing_is_asked_of_a_model_whose_thinking_is_off_by_default() -> None:
     assert thinking_config(family_of("gemini-2.5-flash-lite"), None) == (None, [])
 
 
@@ -85,7 +85,7 @@ def test_nothing_is_asked_of_a_model_whose_thinking_is_off_by_default_c202() -> 
     "model",
     ["gemma-4-31b-it", "gemini-2.0-flash", "gemini-1.5-pro", "gemini-2.5-flash-image", "gemini-3.1-flash-tts-preview"],
 )
-def test_effort_on_a_model_that_does_not_think_c203(model: str) -> None:
+def test_effort_on_a_model_that_does_not_think(model: str) -> None:
     assert thinking_config(family_of(model), None) == (None, [])
     assert thinking_config(family_of(model), "none") == (None, [])
     config, warnings = thinking_config(family_of(model), "high")

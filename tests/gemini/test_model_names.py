@@ -11,20 +11,20 @@ ALIASES = {"fast": "gemini-2.5-flash-search:low", "gemini-2.5-pro": "gemini-2.5-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        pytest.param("x", ModelName("x"), id="C207-unknown"),
-        pytest.param("models/x", ModelName("x"), id="C207-models"),
-        pytest.param("google/x", ModelName("x"), id="C207-google"),
-        pytest.param("gemini/x", ModelName("x"), id="C207-gemini"),
-        pytest.param("models/google/x", ModelName("x"), id="C207-both"),
-        pytest.param("x-search", ModelName("x", search=True), id="C207-search"),
-        pytest.param("x-nothinking", ModelName("x", "none"), id="C207-nothinking"),
-        pytest.param("x-maxthinking", ModelName("x", "max"), id="C207-maxthinking"),
-        pytest.param("x:minimal", ModelName("x", "minimal"), id="C207-minimal"),
-        pytest.param("x:low", ModelName("x", "low"), id="C207-low"),
-        pytest.param("x:medium", ModelName("x", "medium"), id="C207-medium"),
-        pytest.param("x:high", ModelName("x", "high"), id="C207-high"),
-        pytest.param("google/x-search:low", ModelName("x", "low", True), id="C207-combined"),
-        pytest.param("x:low-search", ModelName("x", "low", True), id="C207-any-order"),
+        pytest.param("x", ModelName("x"), id="unknown"),
+        pytest.param("models/x", ModelName("x"), id="models"),
+        pytest.param("google/x", ModelName("x"), id="google"),
+        pytest.param("gemini/x", ModelName("x"), id="gemini"),
+        pytest.param("models/google/x", ModelName("x"), id="both"),
+        pytest.param("x-search", ModelName("x", search=True), id="search"),
+        pytest.param("x-nothinking", ModelName("x", "none"), id="nothinking"),
+        pytest.param("x-maxthinking", ModelName("x", "max"), id="maxthinking"),
+        pytest.param("x:minimal", ModelName("x", "minimal"), id="minimal"),
+        pytest.param("x:low", ModelName("x", "low"), id="low"),
+        pytest.param("x:medium", ModelName("x", "medium"), id="medium"),
+        pytest.param("x:high", ModelName("x", "high"), id="high"),
+        pytest.param("google/x-search:low", ModelName("x", "low", True), id="combined"),
+        pytest.param("x:low-search", ModelName("x", "low", True), id="any-order"),
         pytest.param("fast", ModelName("gemini-2.5-flash", "low", True), id="alias"),
         pytest.param("fast:high", ModelName("gemini-2.5-flash", "high", True), id="alias-with-suffix"),
         pytest.param("gemini-2.5-pro", ModelName("gemini-2.5-pro", "high"), id="alias-of-itself"),
@@ -36,7 +36,7 @@ def test_names(name: str, expected: ModelName) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "models/", "-search", "google/:low"])
-def test_no_name_c207(name: str) -> None:
+def test_no_name(name: str) -> None:
     assert (refused(model=name).status, refused(model=name).param) == (400, "model")
 
 
@@ -54,7 +54,7 @@ def test_a_very_long_name() -> None:
     assert (error.param, error.message) == ("model", "'model' is longer than 256 characters.")
 
 
-def test_suffixes_through_the_door_c207() -> None:
+def test_suffixes_through_the_door() -> None:
     ask = chat_ask(chat_request(model="models/gemini-2.5-flash-search:low"))
     assert ask.model == "gemini-2.5-flash"
     assert ask.request["tools"] == [{"googleSearch": {}}]
@@ -63,5 +63,5 @@ def test_suffixes_through_the_door_c207() -> None:
     assert own["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 24_576
 
 
-def test_the_answer_calls_the_model_what_the_client_did_c52() -> None:
+def test_the_answer_calls_the_model_what_the_client_did() -> None:
     assert completion(text("a", finishReason="STOP"), model="models/x:low")["model"] == "models/x:low"

@@ -1,4 +1,4 @@
-"""Tool names: C91 to C93, C142, C143."""
+"""Tool names."""
 
 import re
 
@@ -15,22 +15,22 @@ names = st.text(max_size=80) | st.text("ab._-1 :", max_size=6) | st.text(st.char
 
 
 @pytest.mark.parametrize("name", ["f", "_", "get_weather", "get-weather", "a" * 64, "A1"])
-def test_a_valid_name_stays_c142(name: str) -> None:
+def test_a_valid_name_stays(name: str) -> None:
     assert ToolNames().to_wire(name) == name
 
 
 ROWS = [
-    pytest.param("fs.read", r"fs_read_[0-9a-f]{8}", id="C142-dot"),
-    pytest.param("ns:read", r"ns_read_[0-9a-f]{8}", id="C142-colon"),
-    pytest.param("read file", r"read_file_[0-9a-f]{8}", id="C142-space"),
-    pytest.param("1st", r"_1st_[0-9a-f]{8}", id="C142-leading-digit"),
-    pytest.param("-f", r"_-f_[0-9a-f]{8}", id="C142-leading-dash"),
-    pytest.param("天气", r"__[0-9a-f]{8}", id="C142-unicode"),
-    pytest.param("\ud800", r"__[0-9a-f]{8}", id="C183-lone-surrogate"),
-    pytest.param("f\n", r"f__[0-9a-f]{8}", id="C142-newline-at-the-end"),
-    pytest.param("", r"_[0-9a-f]{8}", id="C142-empty"),
-    pytest.param(LONG, LONG[:55] + r"_[0-9a-f]{8}", id="C142-long"),
-    pytest.param("١st", r"_st_[0-9a-f]{8}", id="C142-digit-of-another-script"),
+    pytest.param("fs.read", r"fs_read_[0-9a-f]{8}", id="dot"),
+    pytest.param("ns:read", r"ns_read_[0-9a-f]{8}", id="colon"),
+    pytest.param("read file", r"read_file_[0-9a-f]{8}", id="space"),
+    pytest.param("1st", r"_1st_[0-9a-f]{8}", id="leading-digit"),
+    pytest.param("-f", r"_-f_[0-9a-f]{8}", id="leading-dash"),
+    pytest.param("天气", r"__[0-9a-f]{8}", id="unicode"),
+    pytest.param("\ud800", r"__[0-9a-f]{8}", id="lone-surrogate"),
+    pytest.param("f\n", r"f__[0-9a-f]{8}", id="newline-at-the-end"),
+    pytest.param("", r"_[0-9a-f]{8}", id="empty"),
+    pytest.param(LONG, LONG[:55] + r"_[0-9a-f]{8}", id="long"),
+    pytest.param("١st", r"_st_[0-9a-f]{8}", id="digit-of-another-script"),
 ]
 
 
@@ -40,16 +40,16 @@ def test_another_name_becomes_readable_and_comes_back(name: str, pattern: str) -
     wire = tools.to_wire(name)
     assert re.fullmatch(pattern, wire)
     assert STRICT.fullmatch(wire)
-    assert tools.to_client(wire) == name  # C91
+    assert tools.to_client(wire) == name
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        pytest.param("a.b", "a:b", id="C143-read-the-same"),
-        pytest.param(LONG, LONG + "y", id="C143-same-beginning"),
-        pytest.param("a.b", ToolNames().to_wire("a.b"), id="C143-spelled-like-a-hash"),
-        pytest.param(ToolNames().to_wire("a.b"), "a.b", id="C143-spelled-like-a-hash-and-first"),
+        pytest.param("a.b", "a:b", id="read-the-same"),
+        pytest.param(LONG, LONG + "y", id="same-beginning"),
+        pytest.param("a.b", ToolNames().to_wire("a.b"), id="spelled-like-a-hash"),
+        pytest.param(ToolNames().to_wire("a.b"), "a.b", id="spelled-like-a-hash-and-first"),
     ],
 )
 def test_names_that_read_the_same_stay_apart(first: str, second: str) -> None:
@@ -77,14 +77,14 @@ def test_a_name_reads_the_same_in_every_request(others: list[str], name: str) ->
     ("wire", "name", "declared"),
     [
         pytest.param("read", "read", True, id="plain"),
-        pytest.param("default_api:read", "read", True, id="C93-colon"),
-        pytest.param("default_api.read", "read", True, id="C93-dot"),
-        pytest.param("default_api:" + ToolNames().to_wire("fs.write"), "fs.write", True, id="C93-and-C91"),
-        pytest.param("default_api:other", "default_api:other", False, id="C93-rest-not-declared"),
-        pytest.param("other", "other", False, id="C92-unknown"),
-        pytest.param("fs.write", "fs.write", False, id="C92-not-the-wire-form"),
-        pytest.param("", "", False, id="C92-no-name"),
-        pytest.param("default_api_x", "default_api_x", True, id="C93-declared-with-such-a-beginning"),
+        pytest.param("default_api:read", "read", True, id="colon"),
+        pytest.param("default_api.read", "read", True, id="dot"),
+        pytest.param("default_api:" + ToolNames().to_wire("fs.write"), "fs.write", True, id="restored-too"),
+        pytest.param("default_api:other", "default_api:other", False, id="rest-not-declared"),
+        pytest.param("other", "other", False, id="unknown"),
+        pytest.param("fs.write", "fs.write", False, id="not-the-wire-form"),
+        pytest.param("", "", False, id="no-name"),
+        pytest.param("default_api_x", "default_api_x", True, id="declared-with-such-a-beginning"),
     ],
 )
 def test_what_gemini_calls(wire: str, name: str, declared: bool) -> None:
@@ -93,12 +93,12 @@ def test_what_gemini_calls(wire: str, name: str, declared: bool) -> None:
     assert tools.declared(wire) is declared
 
 
-def test_a_declared_name_with_the_prefix_keeps_it_c93() -> None:
+def test_a_declared_name_with_the_prefix_keeps_it() -> None:
     tools = ToolNames(["read", "default_api:read"])
     assert tools.to_client(tools.to_wire("default_api:read")) == "default_api:read"
 
 
-def test_a_name_of_the_history_comes_back_but_is_not_declared_c92() -> None:
+def test_a_name_of_the_history_comes_back_but_is_not_declared() -> None:
     tools = ToolNames(["read"])
     wire = tools.to_wire("fs.gone")
     assert tools.to_client(wire) == "fs.gone"

@@ -20,7 +20,7 @@ Script = tuple[int, Any] | Exception | Callable[[httpx.Request], Any]
 
 
 def granted(name: str = "new", **more: Any) -> tuple[int, dict[str, Any]]:
-    """A good answer of the token endpoint, as it comes for a refresh (protocol 1.5)."""
+    """A good answer of the token endpoint, as it comes for a refresh."""
     return 200, {"access_token": f"ya29.{name}", "expires_in": 3599, "token_type": "Bearer", **more}
 
 

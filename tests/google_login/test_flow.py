@@ -83,7 +83,7 @@ INVALID_GRANT = {"error": "invalid_grant", "error_description": "Token has been 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        pytest.param(400, INVALID_GRANT, (401, "google_login_required", False), id="C213"),
+        pytest.param(400, INVALID_GRANT, (401, "google_login_required", False)),
         (400, {**INVALID_GRANT, "error_subtype": "invalid_rapt"}, (401, "google_login_required", False)),
         (401, {"error": "invalid_client"}, (401, "oauth_client_rejected", False)),
         (400, {"error": "unauthorized_client"}, (401, "oauth_client_rejected", False)),

@@ -12,7 +12,7 @@ from gemini_proxy.errors import ProxyError
 from gemini_proxy.google_login import gemini_cli
 from gemini_proxy.google_login.token import Token
 
-# As protocol 1.6 shows the files.
+# As the Gemini CLI writes the files.
 PLAIN = {
     "access_token": "ya29.cli",
     "scope": "https://www.googleapis.com/auth/cloud-platform openid",

@@ -22,7 +22,7 @@ def test_the_browser_that_began_it_takes_it_once() -> None:
 
 
 @pytest.mark.parametrize("cookie", [None, "", "wrong", "ü"])
-def test_c215_another_browser_ends_it(cookie: str | None) -> None:
+def test_another_browser_ends_it(cookie: str | None) -> None:
     pending = Pending()
     attempt = pending.begin(URI, 0)
     cookies = {} if cookie is None else {attempt.cookie: cookie}
@@ -30,7 +30,7 @@ def test_c215_another_browser_ends_it(cookie: str | None) -> None:
     assert refusal(pending, attempt.state, {attempt.cookie: attempt.browser}) == (400, "login_state_unknown")
 
 
-def test_c215_a_wrong_state_ends_nothing() -> None:
+def test_a_wrong_state_ends_nothing() -> None:
     pending = Pending()
     attempt = pending.begin(URI, 0)
     cookies = {attempt.cookie: attempt.browser}

@@ -59,14 +59,14 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.parametrize(("left", "refreshes"), [(3599, 0), (300.001, 0), (300, 1), (299, 1), (0, 1), (-5000, 1)])
-async def test_c211_refreshed_five_minutes_before_the_end(scene: Scene, left: float, refreshes: int) -> None:
+async def test_refreshed_five_minutes_before_the_end(scene: Scene, left: float, refreshes: int) -> None:
     scene.store.save(token(left))
     got = await scene.source.token()
     assert scene.refreshes == refreshes
     assert got.access_token == ("ya29.new" if refreshes else "ya29.old")
 
 
-async def test_c211_fifty_callers_one_refresh(scene: Scene) -> None:
+async def test_fifty_callers_one_refresh(scene: Scene) -> None:
     scene.store.save(token(-1))
     tokens = await asyncio.gather(*(scene.source.token() for _ in range(50)))
     assert {token.access_token for token in tokens} == {"ya29.new"}
@@ -74,7 +74,7 @@ async def test_c211_fifty_callers_one_refresh(scene: Scene) -> None:
     assert scene.google.forms()[0] == GOOGLE.refresh_form("1//old")
 
 
-async def test_c214_what_google_sent_is_kept_in_the_file(scene: Scene) -> None:
+async def test_what_google_sent_is_kept_in_the_file(scene: Scene) -> None:
     scene.store.save(token(-1, email="user@example.com", project_id="p", extra={"x": 1}))
     await scene.source.token()
     assert read(scene.store.path) == {
@@ -91,7 +91,7 @@ async def test_c214_what_google_sent_is_kept_in_the_file(scene: Scene) -> None:
     assert scene.refreshes == 1
 
 
-async def test_c210_nobody_signed_in(scene: Scene) -> None:
+async def test_nobody_signed_in(scene: Scene) -> None:
     error = await scene.refusal()
     assert (error.status, error.code, error.retry) == (401, "google_login_required", False)
     assert LOGIN in error.message
@@ -117,7 +117,7 @@ async def test_the_refresh_of_another_process_is_taken_over(scene: Scene) -> Non
     assert scene.refreshes == 0
 
 
-async def test_c213_a_dead_sign_in_is_asked_for_once(scene: Scene) -> None:
+async def test_a_dead_sign_in_is_asked_for_once(scene: Scene) -> None:
     scene.says(REVOKED)
     scene.store.save(token(-1))
     assert (await scene.refusal()).code == "google_login_required"
@@ -129,7 +129,7 @@ async def test_c213_a_dead_sign_in_is_asked_for_once(scene: Scene) -> None:
     assert (await scene.source.token()).access_token == "ya29.new"
 
 
-async def test_c213_dead_for_all_who_wait(scene: Scene) -> None:
+async def test_dead_for_all_who_wait(scene: Scene) -> None:
     scene.says(REVOKED)
     scene.store.save(token(-1))
     answers = await asyncio.gather(*(scene.source.token() for _ in range(20)), return_exceptions=True)
@@ -210,7 +210,7 @@ async def test_all_callers_go_away(scene: Scene, answer: Script) -> None:
     assert read(scene.store.path)["access_token"] == ("ya29.new" if answer == granted() else "ya29.old")
 
 
-async def test_c212_one_refresh_for_all_who_were_refused(scene: Scene) -> None:
+async def test_one_refresh_for_all_who_were_refused(scene: Scene) -> None:
     scene.store.save(token(3000))
     refused = (await scene.source.token()).access_token
     tokens = await asyncio.gather(*(scene.source.refresh_after_rejection(refused) for _ in range(20)))
@@ -219,7 +219,7 @@ async def test_c212_one_refresh_for_all_who_were_refused(scene: Scene) -> None:
     assert scene.refreshes == 1
 
 
-async def test_c212_refused_while_the_file_is_being_read(scene: Scene) -> None:
+async def test_refused_while_the_file_is_being_read(scene: Scene) -> None:
     scene.store.save(token(3000))
     first = asyncio.create_task(scene.source.token())
     await asyncio.sleep(0)
@@ -228,7 +228,7 @@ async def test_c212_refused_while_the_file_is_being_read(scene: Scene) -> None:
     assert scene.refreshes == 1
 
 
-async def test_c212_refused_while_it_is_being_written(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_refused_while_it_is_being_written(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     loop, writing, go, real = asyncio.get_running_loop(), asyncio.Event(), threading.Event(), os.fsync
 
     def slow(descriptor: int) -> None:
@@ -249,7 +249,7 @@ async def test_c212_refused_while_it_is_being_written(scene: Scene, monkeypatch:
     await first
 
 
-async def test_c212_refused_and_no_network(scene: Scene) -> None:
+async def test_refused_and_no_network(scene: Scene) -> None:
     scene.says(DOWN)
     scene.store.save(token(3000))
     with pytest.raises(ProxyError) as caught:
@@ -257,7 +257,7 @@ async def test_c212_refused_and_no_network(scene: Scene) -> None:
     assert caught.value.status == 503
 
 
-async def test_c212_the_same_token_again_is_not_asked_for_without_end(scene: Scene) -> None:
+async def test_the_same_token_again_is_not_asked_for_without_end(scene: Scene) -> None:
     scene.says(granted("old"))
     scene.store.save(token(3000))
     assert (await scene.source.refresh_after_rejection("ya29.old")).access_token == "ya29.old"
@@ -353,7 +353,7 @@ async def test_two_proxies_on_one_file(scene: Scene) -> None:
     assert scene.refreshes == 1
 
 
-async def test_c211_ten_processes_and_one_refresh(scene: Scene) -> None:
+async def test_ten_processes_and_one_refresh(scene: Scene) -> None:
     sources = [scene.another_source() for _ in range(10)]
     scene.store.save(token(-1))
     tokens = await asyncio.gather(*(source.token() for source in sources for _ in range(5)))

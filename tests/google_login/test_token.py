@@ -68,7 +68,7 @@ def test_a_refresh_token_alone_is_a_sign_in() -> None:
     assert token.extra == {"type": "authorized_user"}
 
 
-def test_c214_a_refresh_keeps_the_refresh_token_and_the_account() -> None:
+def test_a_refresh_keeps_the_refresh_token_and_the_account() -> None:
     after = read(FILE).refreshed({"access_token": "ya29.b", "expires_in": 3599}, 1000.0)
     assert (after.access_token, after.refresh_token, after.expiry_date) == ("ya29.b", "1//r", 4599000)
     assert (after.email, after.project_id, after.id_token) == ("user@example.com", "my-project", "h.p.s")

@@ -70,7 +70,7 @@ def _thinking(value: object, param: str) -> dict[str, Any]:
             raise bad_request(f"'{param}.{name}' is not a {kind.__name__}.", f"{param}.{name}")
         config[wire] = setting.upper() if isinstance(setting, str) else setting
     if config.get("thinkingBudget") == 0:
-        config.pop("includeThoughts", None)  # Google refuses the two together (C202)
+        config.pop("includeThoughts", None)  # Google refuses the two together (docs/protocol.md, P-511)
     return config
 
 

@@ -81,7 +81,7 @@ class Message(_Wire):
 
     @property
     def google(self) -> dict[str, Any]:
-        """What Google's own OpenAI layer puts beside a message, and clients send back (mapping A.2)."""
+        """What Google's own OpenAI layer puts beside a message, and clients send back (docs/protocol.md, P-617)."""
         return google_of(self.model_extra)
 
 

@@ -146,7 +146,7 @@ async def _answered(call: Call, token: Token, http: HttpClient, endpoint: str, a
         "accept": "application/json",
         "accept-encoding": "identity",
         "authorization": f"Bearer {token.access_token}",
-        "content-type": "application/json",  # on the GET too (protocol 2.2)
+        "content-type": "application/json",  # on the GET too (docs/protocol.md, P-203)
         "user-agent": user_agent("", agent),
     }
     body = b"" if call.body is None else json.dumps(call.body).encode()
@@ -155,7 +155,7 @@ async def _answered(call: Call, token: Token, http: HttpClient, endpoint: str, a
 
 
 async def _email(token: Token, google: Google, http: HttpClient) -> str:
-    """Best effort, as in the Gemini CLI (protocol 1.2): a sign-in works without it."""
+    """Best effort, as in the Gemini CLI (docs/protocol.md, P-116): a sign-in works without it."""
     headers = {"accept": "application/json", "authorization": f"Bearer {token.access_token}"}
     try:
         reply = await http.send("GET", google.userinfo_url, headers)

@@ -1,4 +1,4 @@
-"""What loadCodeAssist and onboardUser answer (protocol 2.1, 2.2), as far as the sign-in reads it."""
+"""What loadCodeAssist and onboardUser answer (docs/protocol.md, P-205), as far as the sign-in reads it."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
-LINKS = ("validation_url", "validation_link", "activationUrl")  # of ErrorInfo.metadata (protocol 6.1)
+LINKS = ("validation_url", "validation_link", "activationUrl")  # of ErrorInfo.metadata (docs/protocol.md, P-810)
 
 
 class Wire(BaseModel):
@@ -69,7 +69,7 @@ class Operation(Wire):
 
 @dataclass(frozen=True)
 class GoogleError:
-    """The members of a google.rpc.Status that decide (protocol 6.1)."""
+    """The members of a google.rpc.Status that decide."""
 
     fields: dict[str, Any]
     message: str
@@ -90,7 +90,7 @@ def read_error(document: Any) -> GoogleError:
 
 
 def link_in(details: list[dict[str, Any]]) -> str:
-    """Where Google wants the user to go: an appeal, else the first link of Help (as the CLI takes it, 6.2), else one
+    """Where Google wants the user to go: an appeal, else the first link of Help (as the CLI takes it), else one
     of the metadata, of which the CLI knows the wrong name."""
     metadata = [data for detail in details if isinstance(data := detail.get("metadata"), dict)]
     helps = [links for detail in details if isinstance(links := detail.get("links"), list)]

@@ -1,4 +1,4 @@
-"""Code Assist's envelope around Gemini's own request and answer (protocol 2.3)."""
+"""Code Assist's envelope around Gemini's own request and answer (docs/protocol.md, P-302, P-701)."""
 
 from pydantic_core import to_json
 

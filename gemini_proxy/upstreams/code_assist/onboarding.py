@@ -1,4 +1,5 @@
-"""From a fresh access token to a tier and a project: loadCodeAssist, onboardUser, polling (protocol 2.1, 2.2, 5).
+"""From a fresh access token to a tier and a project: loadCodeAssist, onboardUser, polling
+(docs/protocol.md, P-204 to P-210).
 
 A generator without IO: it yields calls and waits, and is sent the answers to the calls.
 """
@@ -15,7 +16,7 @@ from gemini_proxy.upstreams.code_assist import eligibility, status
 from gemini_proxy.upstreams.code_assist.account_wire import Loaded, Operation, Tier, Wire, read_error
 
 STEP = 5.0  # seconds between polls, as the Gemini CLI waits
-POLLS = 12  # a minute; the Gemini CLI polls without end (C219)
+POLLS = 12  # a minute; the Gemini CLI polls without end
 FREE = "free-tier"
 LATER = "Google is still preparing a project for this account. Sign in again in a few minutes."
 RETRYABLE = {4, 8, 10, 13, 14}  # google.rpc.Code: DEADLINE_EXCEEDED RESOURCE_EXHAUSTED ABORTED INTERNAL UNAVAILABLE
@@ -81,12 +82,12 @@ def _load(project: str) -> Generator[Call | Wait, Answered | None, Loaded]:
     call = Call("POST", "/v1internal:loadCodeAssist", "Asking Google what this account may use", body)
     answer = yield from _ask(call)
     if answer.status == 403 and read_error(answer.document).reason == "SECURITY_POLICY_VIOLATED":
-        return Loaded(currentTier=Tier(id="standard-tier"))  # VPC-SC hides the tier (protocol 2.1, C218)
+        return Loaded(currentTier=Tier(id="standard-tier"))  # VPC-SC hides the tier (docs/protocol.md, P-206)
     return _read(Loaded, answer, "loadCodeAssist")
 
 
 def _existing(loaded: Loaded, tier: Tier, project: str) -> Account:
-    """Google's project goes before the user's own (protocol 5)."""
+    """Google's project goes before the user's own (docs/protocol.md, P-207)."""
     found = loaded.cloudaicompanion_project or project
     if not found:
         raise _without_project(loaded)
@@ -95,7 +96,7 @@ def _existing(loaded: Loaded, tier: Tier, project: str) -> Account:
 
 
 def _default_tier(loaded: Loaded) -> Tier:
-    """The first default one; where there is none, what the Gemini CLI makes up for it (protocol 5)."""
+    """The first default one; where there is none, what the Gemini CLI makes up for it (docs/protocol.md, P-208)."""
     legacy = Tier(id="legacy-tier", userDefinedCloudaicompanionProject=True)
     return next((tier for tier in loaded.allowed_tiers if tier.is_default), legacy)
 
@@ -140,7 +141,7 @@ def _onboard(tier: Tier, project: str) -> Generator[Call | Wait, Answered | None
         if operation.done:
             break
         yield Wait(STEP)
-        answer = yield from _ask(_poll(name) if name else start)  # without a name, older clients ask anew (2.2)
+        answer = yield from _ask(_poll(name) if name else start)  # without a name, older clients ask anew
         if answer.status not in (429, 500, 502, 503, 504):
             operation = _operation(answer)
             name = operation.name or name
@@ -150,7 +151,7 @@ def _onboard(tier: Tier, project: str) -> Generator[Call | Wait, Answered | None
 
 
 def _onboard_call(tier: Tier, project: str) -> Call:
-    """The free tier must not be given a project: Google answers that with a failed precondition (2.2, C219)."""
+    """The free tier must not be given a project: that is a failed precondition to Google (docs/protocol.md, P-209)."""
     named = {"cloudaicompanionProject": project} if project else {}
     body = {"tierId": tier.id, **named, "metadata": _metadata(project)}
     return Call("POST", "/v1internal:onboardUser", "Setting up Code Assist for this account", body)

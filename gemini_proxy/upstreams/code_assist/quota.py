@@ -1,4 +1,4 @@
-"""What is left of an account's quota, per model (protocol 2.5)."""
+"""What is left of an account's quota, per model (docs/protocol.md, P-213)."""
 
 import asyncio
 import json

@@ -17,7 +17,7 @@ PATHS = {
     "generateContent": "/v1internal:generateContent",
     "streamGenerateContent": "/v1internal:streamGenerateContent?alt=sse",
 }
-ACCEPT = {"generateContent": "application/json", "streamGenerateContent": "*/*"}  # protocol 3
+ACCEPT = {"generateContent": "application/json", "streamGenerateContent": "*/*"}  # docs/protocol.md, P-307
 
 
 class CodeAssist:

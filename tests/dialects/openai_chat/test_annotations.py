@@ -31,7 +31,7 @@ def cited(words: str, **metadata: Any) -> list[dict[str, Any]]:
 PARTS = ["Überraschung", "漢字", "😀 sunny", "."]
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, id=f"C241-{part}") for part in PARTS])
+@pytest.mark.parametrize("part", [pytest.param(part, id=f"{part}") for part in PARTS])
 def test_places_are_characters_of_the_text(part: str) -> None:
     (found,) = cited(WORDS, **grounding(segment(part)))
     assert WORDS[found["start_index"] : found["end_index"]] == part
@@ -39,7 +39,7 @@ def test_places_are_characters_of_the_text(part: str) -> None:
 
 
 @pytest.mark.parametrize("cut", [[WORDS], list(WORDS), ["ab", WORDS], ["plain ", "text ", "é", "z", "sunny"]])
-def test_places_in_a_stream_c241_c242(cut: list[str]) -> None:
+def test_places_in_a_stream(cut: list[str]) -> None:
     whole = "".join(cut)
     part = "sunny" if "sunny" in whole else "漢"
     metadata = grounding(segment(part, whole))
@@ -51,7 +51,7 @@ def test_places_in_a_stream_c241_c242(cut: list[str]) -> None:
     assert said(found)[only["url_citation"]["start_index"] : only["url_citation"]["end_index"]] == part
 
 
-def test_the_metadata_of_each_chunk_are_said_once_c242() -> None:
+def test_the_metadata_of_each_chunk_are_said_once() -> None:
     chunks = [text("a", **grounding({"endIndex": 1})), text("b", **grounding({"endIndex": 2})), STOP]
     found = [delta["annotations"] for delta in deltas(streamed(chunks)) if "annotations" in delta]
     assert [[it["url_citation"]["end_index"] for it in it_] for it_ in found] == [[2]]
@@ -89,18 +89,18 @@ def test_a_part_that_comes_in_pieces(before: dict[str, Any]) -> None:
 
 
 ODD: list[Any] = [
-    pytest.param(grounding({}, {"web": {"uri": URI}}), [""], id="C243-no-title"),
-    pytest.param(grounding({}, {"web": {"uri": URI, "title": 5}}), [""], id="C243-title-number"),
-    pytest.param(grounding({}, {"retrievedContext": {"uri": URI, "title": "t"}}), ["t"], id="C243-retrieved"),
-    pytest.param(grounding({}, {"maps": {"uri": URI, "title": "t"}}), ["t"], id="C243-maps"),
-    pytest.param(grounding({}, {"web": {"title": "t"}}), [], id="C243-no-uri"),
-    pytest.param(grounding({}, {}), [], id="C243-empty-chunk"),
-    pytest.param(grounding(None), [TITLE], id="C243-no-segment"),
-    pytest.param(grounding({}, indices=(0, 7, -1, "x")), [TITLE], id="C243-index-out-of-range"),
-    pytest.param(grounding({}, indices=None), [], id="C243-no-indices"),
-    pytest.param({"groundingMetadata": {"groundingSupports": 5, "groundingChunks": "x"}}, [], id="C243-wrong-types"),
-    pytest.param({"groundingMetadata": {}}, [], id="C243-empty"),
-    pytest.param({"groundingMetadata": None}, [], id="C243-null"),
+    pytest.param(grounding({}, {"web": {"uri": URI}}), [""], id="no-title"),
+    pytest.param(grounding({}, {"web": {"uri": URI, "title": 5}}), [""], id="title-number"),
+    pytest.param(grounding({}, {"retrievedContext": {"uri": URI, "title": "t"}}), ["t"], id="retrieved"),
+    pytest.param(grounding({}, {"maps": {"uri": URI, "title": "t"}}), ["t"], id="maps"),
+    pytest.param(grounding({}, {"web": {"title": "t"}}), [], id="no-uri"),
+    pytest.param(grounding({}, {}), [], id="empty-chunk"),
+    pytest.param(grounding(None), [TITLE], id="no-segment"),
+    pytest.param(grounding({}, indices=(0, 7, -1, "x")), [TITLE], id="index-out-of-range"),
+    pytest.param(grounding({}, indices=None), [], id="no-indices"),
+    pytest.param({"groundingMetadata": {"groundingSupports": 5, "groundingChunks": "x"}}, [], id="wrong-types"),
+    pytest.param({"groundingMetadata": {}}, [], id="empty"),
+    pytest.param({"groundingMetadata": None}, [], id="null"),
 ]
 
 
@@ -116,7 +116,7 @@ def test_places_are_held_inside_the_text(start: Any, end: Any) -> None:
         assert 0 <= found["start_index"] <= found["end_index"] <= len(words)
 
 
-def test_what_google_shows_beside_sources_c244() -> None:
+def test_what_google_shows_beside_sources() -> None:
     more = {"searchEntryPoint": {"renderedContent": "<div>"}, "webSearchQueries": ["weather"]}
     metadata = grounding(segment("sunny"), **more)
     message = completion(text(WORDS, finishReason="STOP", **metadata))["choices"][0]["message"]
@@ -128,7 +128,7 @@ def test_what_google_shows_beside_sources_c244() -> None:
 
 
 @pytest.mark.parametrize("name", ["citations", "citationSources"])
-def test_citations_c245(name: str) -> None:
+def test_citations(name: str) -> None:
     """Vertex AI and Code Assist have one name for the list, the public API another."""
     citations = [{"startIndex": 0, "endIndex": 13, "uri": URI, "title": "t"}, {"uri": 5}, {"endIndex": 2}, {"uri": URI}]
     found = cited(WORDS, citationMetadata={name: citations})
@@ -144,7 +144,7 @@ def test_the_licence_of_a_citation_and_one_without_an_address() -> None:
     assert message["extra_content"]["google"] == {"citation_metadata": metadata}
 
 
-def test_pages_that_google_read_c246() -> None:
+def test_pages_that_google_read() -> None:
     metadata = {"urlMetadata": [{"retrievedUrl": URI, "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}]}
     message = completion(text("a", finishReason="STOP", urlContextMetadata=metadata))["choices"][0]["message"]
     assert message["extra_content"]["google"] == {"url_context_metadata": metadata}

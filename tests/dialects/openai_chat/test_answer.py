@@ -24,15 +24,15 @@ from tests.exchanges import (
 USAGE = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
 
 REASONS = [
-    ("C25", "STOP", "stop"),
-    ("C26", "MAX_TOKENS", "length"),
-    ("C28", "SAFETY", "content_filter"),
-    ("C28", "PROHIBITED_CONTENT", "content_filter"),
-    ("C28", "BLOCKLIST", "content_filter"),
-    ("C28", "SPII", "content_filter"),
-    ("C28", "RECITATION", "content_filter"),
+    ("STOP", "stop"),
+    ("MAX_TOKENS", "length"),
+    ("SAFETY", "content_filter"),
+    ("PROHIBITED_CONTENT", "content_filter"),
+    ("BLOCKLIST", "content_filter"),
+    ("SPII", "content_filter"),
+    ("RECITATION", "content_filter"),
     *(
-        ("C29", word, "content_filter")
+        (word, "content_filter")
         for word in (
             "LANGUAGE",
             "OTHER",
@@ -44,12 +44,12 @@ REASONS = [
             "ESCALATION",
         )
     ),
-    ("C30", "FINISH_REASON_UNSPECIFIED", "stop"),
-    ("C31", "SOMETHING_NEW", "stop"),
+    ("FINISH_REASON_UNSPECIFIED", "stop"),
+    ("SOMETHING_NEW", "stop"),
 ]
 
 
-@pytest.mark.parametrize(("native", "finish"), [pytest.param(n, f, id=f"{c}-{n}") for c, n, f in REASONS])
+@pytest.mark.parametrize(("native", "finish"), REASONS)
 def test_finish_reasons(native: str, finish: str) -> None:
     found = streamed([text("partial"), candidate(finishReason=native)])
     assert said(found) == "partial"
@@ -63,12 +63,12 @@ def test_finish_reasons(native: str, finish: str) -> None:
     )
 
 
-def test_an_unknown_reason_is_a_warning_c31() -> None:
+def test_an_unknown_reason_is_a_warning() -> None:
     answer = whole(text("x", finishReason="SOMETHING_NEW"))
     assert "SOMETHING_NEW" in answer.headers["x-gemini-proxy-warnings"]
 
 
-def test_all_tokens_thought_away_c27() -> None:
+def test_all_tokens_thought_away() -> None:
     spent = candidate(
         finishReason="MAX_TOKENS", usage={"promptTokenCount": 3, "thoughtsTokenCount": 100, "totalTokenCount": 103}
     )
@@ -92,14 +92,14 @@ BROKEN = [
 
 @pytest.mark.parametrize("native", BROKEN)
 def test_a_broken_answer_is_an_error_that_can_be_tried_again(native: str) -> None:
-    answer = whole(candidate(finishReason=native, finishMessage="why"))  # C36, C39
+    answer = whole(candidate(finishReason=native, finishMessage="why"))
     error = json.loads(answer.body)["error"]
     assert (answer.status, answer.headers["x-should-retry"], error["code"]) == (502, "true", native.lower())
     assert "why" in error["message"]
-    found = streamed([candidate(finishReason=native)])  # C37
+    found = streamed([candidate(finishReason=native)])
     assert [error["code"] for error in errors(found)] == [native.lower()]
     assert found[-1] == "[DONE]"
-    found = streamed([text("visible"), candidate(finishReason=native)])  # C38
+    found = streamed([text("visible"), candidate(finishReason=native)])
     assert said(found) == "visible"
     assert len(errors(found)) == 1
     assert finishes(found) == []
@@ -108,11 +108,11 @@ def test_a_broken_answer_is_an_error_that_can_be_tried_again(native: str) -> Non
 SAFETY = {"blockReason": "SAFETY"}
 PROMPT = {"response": {"promptFeedback": SAFETY, "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7}}}
 BLOCKED: list[Any] = [
-    pytest.param([PROMPT], {}, id="C40-prompt"),
-    pytest.param([{"response": {"promptFeedback": {**SAFETY, "blockReasonMessage": "Words."}}}], {}, id="C40-message"),
-    pytest.param([{"response": {"promptFeedback": SAFETY, "candidates": [{"index": 0}]}}], {}, id="C40-no-reason"),
-    pytest.param([candidate(finishReason="SAFETY", finishMessage="Words.")], {}, id="C40-candidate"),
-    pytest.param([candidate(index=i, finishReason="SAFETY") for i in range(2)], {"n": 2}, id="C40-both-candidates"),
+    pytest.param([PROMPT], {}, id="prompt"),
+    pytest.param([{"response": {"promptFeedback": {**SAFETY, "blockReasonMessage": "Words."}}}], {}, id="message"),
+    pytest.param([{"response": {"promptFeedback": SAFETY, "candidates": [{"index": 0}]}}], {}, id="no-reason"),
+    pytest.param([candidate(finishReason="SAFETY", finishMessage="Words.")], {}, id="candidate"),
+    pytest.param([candidate(index=i, finishReason="SAFETY") for i in range(2)], {"n": 2}, id="both-candidates"),
 ]
 
 
@@ -131,7 +131,7 @@ def test_what_google_refuses_before_a_word_is_an_error(chunks: list[Any], chat: 
     assert [error["code"] for error in errors(streamed(chunks, **chat))] == ["content_filter"]
 
 
-def test_a_prompt_that_is_blocked_after_the_first_words_c41() -> None:
+def test_a_prompt_that_is_blocked_after_the_first_words() -> None:
     found = streamed([text("half"), PROMPT], stream_options={"include_usage": True})
     assert said(found) == "half"
     assert finishes(found) == ["content_filter"]
@@ -142,7 +142,7 @@ def test_a_prompt_that_is_blocked_after_the_first_words_c41() -> None:
     assert errors(thought) == []
 
 
-def test_one_choice_of_two_is_blocked_c50() -> None:
+def test_one_choice_of_two_is_blocked() -> None:
     found = streamed([text("a", finishReason="STOP"), candidate(index=1, finishReason="SAFETY")], n=2)
     assert finishes(found) == ["stop", "content_filter"]
 
@@ -160,13 +160,13 @@ EMPTY_CONTENTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("content", EMPTY_CONTENTS)
-def test_an_empty_candidate_says_nothing_c42_c43(content: dict[str, Any]) -> None:
+def test_an_empty_candidate_says_nothing(content: dict[str, Any]) -> None:
     chunk = {"response": {"candidates": [{**content, "finishReason": "STOP"}]}}
     assert deltas(streamed([chunk])) == [{"role": "assistant", "content": ""}, {}]
     assert completion(chunk)["choices"][0]["message"] == {"role": "assistant", "content": "", "refusal": None}
 
 
-def test_thoughts_alone_c44() -> None:
+def test_thoughts_alone() -> None:
     chunk = candidate({"text": "hm", "thought": True}, finishReason="STOP")
     answer = whole(chunk)
     message = json.loads(answer.body)["choices"][0]["message"]
@@ -177,11 +177,11 @@ def test_thoughts_alone_c44() -> None:
 @pytest.mark.parametrize(
     ("chunks", "code"),
     [
-        pytest.param([], "upstream_empty_response", id="C45"),
-        pytest.param([{"response": {}}, {}, {"response": None}, {"traceId": "x"}], "upstream_empty_response", id="C14"),
-        pytest.param([text("half")], "upstream_incomplete", id="C46"),
-        pytest.param([text("half"), b'{"response": {"candi'], "upstream_incomplete", id="C23"),
-        pytest.param([text("half"), b"[DONE]"], "upstream_incomplete", id="C16-without-a-reason"),
+        pytest.param([], "upstream_empty_response"),
+        pytest.param([{"response": {}}, {}, {"response": None}, {"traceId": "x"}], "upstream_empty_response"),
+        pytest.param([text("half")], "upstream_incomplete"),
+        pytest.param([text("half"), b'{"response": {"candi'], "upstream_incomplete"),
+        pytest.param([text("half"), b"[DONE]"], "upstream_incomplete", id="without-a-reason"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error(chunks: list[Any], code: str) -> None:
@@ -197,21 +197,19 @@ def test_an_incomplete_whole_answer_is_a_502() -> None:
 
 
 ODD_STREAMS = [
-    pytest.param([text("a"), STOP, STOP], "a", id="C47-reason-twice"),
-    pytest.param([text("a"), STOP, text("b")], "ab", id="C48-text-after-the-reason"),
-    pytest.param([text("a"), b'"just text"', b"17", b"[1,2]", text("b"), STOP], "ab", id="C15-not-an-object"),
-    pytest.param([text("a"), b"ping", b"<!-- a proxy -->", text("b"), STOP], "ab", id="C15-not-json"),
-    pytest.param([[text("a")], [STOP]], "a", id="C12-one-element-arrays"),
-    pytest.param([text("a")["response"], STOP["response"]], "a", id="C13-no-envelope"),
-    pytest.param(
-        [{"response": {}}, {"response": None}, {}, {"traceId": "t"}, text("a"), STOP], "a", id="C14-empty-events"
-    ),
-    pytest.param([text("a"), STOP, b"[DONE]"], "a", id="C16-done-from-google"),
-    pytest.param([text("..."), text("…"), STOP], "...…", id="C54-dots"),
-    pytest.param([text(" a "), text("\n"), text("\t"), STOP], " a \n\t", id="C55-white-space"),
-    pytest.param([candidate({"text": "a"}, {"text": "b"}), STOP], "ab", id="C56-two-parts"),
-    pytest.param([candidate({"text": "a", "thoughtSignature": "c2ln"}), STOP], "a", id="C58-signed-text"),
-    pytest.param([text("a"), candidate({"text": "", "thoughtSignature": "c2ln"}), STOP], "a", id="C59-signature-alone"),
+    pytest.param([text("a"), STOP, STOP], "a", id="reason-twice"),
+    pytest.param([text("a"), STOP, text("b")], "ab", id="text-after-the-reason"),
+    pytest.param([text("a"), b'"just text"', b"17", b"[1,2]", text("b"), STOP], "ab", id="not-an-object"),
+    pytest.param([text("a"), b"ping", b"<!-- a proxy -->", text("b"), STOP], "ab", id="not-json"),
+    pytest.param([[text("a")], [STOP]], "a", id="one-element-arrays"),
+    pytest.param([text("a")["response"], STOP["response"]], "a", id="no-envelope"),
+    pytest.param([{"response": {}}, {"response": None}, {}, {"traceId": "t"}, text("a"), STOP], "a", id="empty-events"),
+    pytest.param([text("a"), STOP, b"[DONE]"], "a", id="done-from-google"),
+    pytest.param([text("..."), text("…"), STOP], "...…", id="dots"),
+    pytest.param([text(" a "), text("\n"), text("\t"), STOP], " a \n\t", id="white-space"),
+    pytest.param([candidate({"text": "a"}, {"text": "b"}), STOP], "ab", id="two-parts"),
+    pytest.param([candidate({"text": "a", "thoughtSignature": "c2ln"}), STOP], "a", id="signed-text"),
+    pytest.param([text("a"), candidate({"text": "", "thoughtSignature": "c2ln"}), STOP], "a", id="signature-alone"),
 ]
 
 
@@ -225,7 +223,7 @@ def test_odd_streams_that_are_good(chunks: list[Any], words: str) -> None:
     assert found[-1] == "[DONE]"
 
 
-def test_deltas_c51_c53() -> None:
+def test_deltas() -> None:
     found = streamed([text("a"), text("b"), STOP])
     assert deltas(found) == [{"role": "assistant", "content": ""}, {"content": "a"}, {"content": "b"}, {}]
     assert [choice["finish_reason"] for event in found[:-1] for choice in event["choices"]] == [
@@ -237,7 +235,7 @@ def test_deltas_c51_c53() -> None:
     assert all("usage" not in event for event in found[:-1])
 
 
-def test_the_envelope_is_the_same_in_all_chunks_c52() -> None:
+def test_the_envelope_is_the_same_in_all_chunks() -> None:
     frames = stream(sse_bytes([text("a"), STOP]), model="models/gemini-x").split(b"\n\n")[:-2]
     heads = {tuple(json.loads(frame[6:])[name] for name in ("id", "object", "created", "model")) for frame in frames}
     ((answer_id, kind, created, model),) = heads
@@ -246,12 +244,12 @@ def test_the_envelope_is_the_same_in_all_chunks_c52() -> None:
     assert created > 1_700_000_000
 
 
-def test_a_thought_comes_before_the_text_it_led_to_c57() -> None:
+def test_a_thought_comes_before_the_text_it_led_to() -> None:
     found = streamed([candidate({"text": "hm", "thought": True}, {"text": "so"}), STOP])
     assert deltas(found)[1:3] == [{"reasoning_content": "hm"}, {"content": "so"}]
 
 
-def test_candidates_keep_apart_c50_c65() -> None:
+def test_candidates_keep_apart() -> None:
     chunks = [
         text("a", index=0),
         text("x", index=1),
@@ -280,11 +278,11 @@ def test_usage_in_streams_exactly_when_asked_for() -> None:
         text("b", usage=USAGE),
         candidate(finishReason="STOP"),
     ]
-    found = streamed(chunks, stream_options={"include_usage": True})  # C67, C68, C49
+    found = streamed(chunks, stream_options={"include_usage": True})
     assert [event.get("usage", "absent") for event in found[:-2]] == [None] * (len(found) - 2)
     assert found[-2]["choices"] == []
     assert found[-2]["usage"]["total_tokens"] == 15
-    assert all("usage" not in event for event in streamed(chunks)[:-1])  # C69
+    assert all("usage" not in event for event in streamed(chunks)[:-1])
     assert all("usage" not in event for event in streamed(chunks, stream_options={"include_usage": False})[:-1])
 
 
@@ -298,7 +296,6 @@ def test_usage_in_streams_exactly_when_asked_for() -> None:
             22,
             7,
             0,
-            id="C70",
         ),
         pytest.param(
             {"promptTokenCount": 10, "candidatesTokenCount": 12, "thoughtsTokenCount": 7, "totalTokenCount": 22},
@@ -307,7 +304,6 @@ def test_usage_in_streams_exactly_when_asked_for() -> None:
             22,
             7,
             0,
-            id="C71",
         ),
         pytest.param(
             {"promptTokenCount": 10, "toolUsePromptTokenCount": 30, "candidatesTokenCount": 5, "totalTokenCount": 45},
@@ -316,7 +312,6 @@ def test_usage_in_streams_exactly_when_asked_for() -> None:
             45,
             0,
             0,
-            id="C72",
         ),
         pytest.param(
             {"promptTokenCount": 10, "cachedContentTokenCount": 8, "candidatesTokenCount": 5, "totalTokenCount": 15},
@@ -325,10 +320,9 @@ def test_usage_in_streams_exactly_when_asked_for() -> None:
             15,
             0,
             8,
-            id="C73",
         ),
-        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 5}, 10, 5, 15, 0, 0, id="C76"),
-        pytest.param({}, 0, 0, 0, 0, 0, id="C75"),
+        pytest.param({"promptTokenCount": 10, "candidatesTokenCount": 5}, 10, 5, 15, 0, 0),
+        pytest.param({}, 0, 0, 0, 0, 0),
     ],
 )
 def test_usage(
@@ -344,7 +338,7 @@ def test_usage(
     assert usage["prompt_tokens_details"]["cached_tokens"] == cached
 
 
-def test_an_error_in_mid_stream_ends_it_c229() -> None:
+def test_an_error_in_mid_stream_ends_it() -> None:
     error = {"error": {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}}
     for wire in (error, [error]):
         found = streamed([text("half"), wire, text("never said"), STOP])

@@ -31,7 +31,7 @@ TABLE: dict[str, tuple[str | int, ...]] = {
 @pytest.mark.parametrize(
     ("model", "effort", "entry"),
     [
-        pytest.param(model, effort, entry, id=f"C200-{model}-{effort}")
+        pytest.param(model, effort, entry, id=f"{model}-{effort}")
         for model, row in TABLE.items()
         for effort, entry in zip(EFFORTS, row, strict=True)
     ],
@@ -45,7 +45,7 @@ def test_effort(model: str, effort: str, entry: str | int) -> None:
         assert ("cannot stop thinking" in told(model=model, **chat)) == str(entry).endswith("!")
 
 
-def test_effort_and_thinking_config_c201() -> None:
+def test_effort_and_thinking_config() -> None:
     own = {"google": {"thinking_config": {"thinking_budget": 5}}}
     assert refused(reasoning_effort="low", **own).param == "reasoning_effort"
     assert refused(reasoning={"effort": "low"}, **own).status == 400
@@ -99,7 +99,7 @@ def test_two_members_that_say_different_things() -> None:
 
 
 THINKING: list[Any] = [
-    pytest.param({"include_thoughts": True, "thinking_budget": 0}, {"thinkingBudget": 0}, id="C202"),
+    pytest.param({"include_thoughts": True, "thinking_budget": 0}, {"thinkingBudget": 0}),
     pytest.param(
         {"includeThoughts": True, "thinkingBudget": 9}, {"includeThoughts": True, "thinkingBudget": 9}, id="camel"
     ),
@@ -113,18 +113,16 @@ def test_thinking_config(given: Any, wire: Any) -> None:
     assert config(google={"thinking_config": given})["thinkingConfig"] == wire
 
 
-def test_effort_on_a_model_that_does_not_think_c203() -> None:
+def test_effort_on_a_model_that_does_not_think() -> None:
     assert "thinkingConfig" not in config(model="gemini-2.0-flash", reasoning_effort="high")
     assert "does not think" in told(model="gemini-2.0-flash", reasoning_effort="high")
 
 
 LIMITS: list[Any] = [
-    pytest.param({"max_tokens": 10**9}, {"maxOutputTokens": 65_536}, "limit was lowered", id="C189"),
-    pytest.param({"max_tokens": 10**30}, {"maxOutputTokens": 65_536}, "limit was lowered", id="C189-huge"),
-    pytest.param(
-        {"model": "gemini-2.0-flash", "max_tokens": 9000}, {"maxOutputTokens": 8192}, "lowered", id="C189-old"
-    ),
-    pytest.param({"max_tokens": 65_536}, {"maxOutputTokens": 65_536}, "", id="C189-just"),
+    pytest.param({"max_tokens": 10**9}, {"maxOutputTokens": 65_536}, "limit was lowered"),
+    pytest.param({"max_tokens": 10**30}, {"maxOutputTokens": 65_536}, "limit was lowered", id="huge"),
+    pytest.param({"model": "gemini-2.0-flash", "max_tokens": 9000}, {"maxOutputTokens": 8192}, "lowered", id="old"),
+    pytest.param({"max_tokens": 65_536}, {"maxOutputTokens": 65_536}, "", id="just"),
 ]
 
 
@@ -135,14 +133,14 @@ def test_output_tokens(chat: dict[str, Any], values: dict[str, Any], warning: st
 
 
 BUDGETS: list[Any] = [
-    pytest.param(OLD, "high", 2_000, 1_000, "budget was lowered", id="C190-half"),
-    pytest.param(PRO, "low", 100, 128, "budget was lowered", id="C190-least"),
-    pytest.param(OLD, "low", 4_000, 1_024, "", id="C190-enough"),
-    pytest.param(OLD, "none", 10, 0, "", id="C190-off"),
-    pytest.param(OLD, None, 100, None, "may leave nothing", id="C190-own-choice"),
-    pytest.param(NEW, "high", 100, None, "may leave nothing", id="C190-levels"),
-    pytest.param(NEW, "high", 5_000, None, "", id="C190-levels-enough"),
-    pytest.param("gemini-2.0-flash", None, 10, None, "", id="C190-no-thinking"),
+    pytest.param(OLD, "high", 2_000, 1_000, "budget was lowered", id="half"),
+    pytest.param(PRO, "low", 100, 128, "budget was lowered", id="least"),
+    pytest.param(OLD, "low", 4_000, 1_024, "", id="enough"),
+    pytest.param(OLD, "none", 10, 0, "", id="off"),
+    pytest.param(OLD, None, 100, None, "may leave nothing", id="own-choice"),
+    pytest.param(NEW, "high", 100, None, "may leave nothing", id="levels"),
+    pytest.param(NEW, "high", 5_000, None, "", id="levels-enough"),
+    pytest.param("gemini-2.0-flash", None, 10, None, "", id="no-thinking"),
 ]
 
 
@@ -164,13 +162,13 @@ SAMPLING: list[Any] = [
     pytest.param(
         {"model": ANCIENT, "frequency_penalty": 2}, {"frequencyPenalty": 1.99}, id="penalties-google-s-range-ends-below"
     ),
-    pytest.param({"seed": -1}, {"seed": 2**31 - 1}, id="C193-negative-seed"),
-    pytest.param({"seed": 2**40 + 5}, {"seed": 5}, id="C193-long-seed"),
+    pytest.param({"seed": -1}, {"seed": 2**31 - 1}, id="negative-seed"),
+    pytest.param({"seed": 2**40 + 5}, {"seed": 5}, id="long-seed"),
     pytest.param({"top_k": 40}, {"topK": 40}, id="top_k"),
     pytest.param({"top_k": 0}, {}, id="top_k-off"),
-    pytest.param({"logprobs": True, "top_logprobs": 5}, {"responseLogprobs": True, "logprobs": 5}, id="C194"),
-    pytest.param({"logprobs": False}, {"responseLogprobs": False}, id="C194-off"),
-    pytest.param({"n": 3, "stream": True}, {"candidateCount": 3}, id="C192-stream"),
+    pytest.param({"logprobs": True, "top_logprobs": 5}, {"responseLogprobs": True, "logprobs": 5}),
+    pytest.param({"logprobs": False}, {"responseLogprobs": False}, id="off"),
+    pytest.param({"n": 3, "stream": True}, {"candidateCount": 3}, id="stream"),
     pytest.param({"modalities": ["text"]}, {}, id="modalities-text"),
     pytest.param({"modalities": ["text", "image"]}, {"responseModalities": ["TEXT", "IMAGE"]}, id="modalities-image"),
     pytest.param(
@@ -209,22 +207,20 @@ def test_a_low_temperature_on_new_models() -> None:
 
 
 REFUSED: list[Any] = [
-    pytest.param({"frequency_penalty": 2.1}, "frequency_penalty", id="C187-frequency"),
-    pytest.param({"presence_penalty": -3}, "presence_penalty", id="C187-presence"),
-    pytest.param({"temperature": -0.1}, "temperature", id="C187-temperature"),
-    pytest.param({"top_p": -1}, "top_p", id="C187-top_p"),
-    pytest.param({"top_logprobs": 5}, "top_logprobs", id="C194-alone"),
-    pytest.param({"logprobs": True, "top_logprobs": 21}, "top_logprobs", id="C194-too-many"),
+    pytest.param({"frequency_penalty": 2.1}, "frequency_penalty", id="frequency"),
+    pytest.param({"presence_penalty": -3}, "presence_penalty", id="presence"),
+    pytest.param({"temperature": -0.1}, "temperature", id="temperature"),
+    pytest.param({"top_p": -1}, "top_p", id="top_p"),
+    pytest.param({"top_logprobs": 5}, "top_logprobs", id="alone"),
+    pytest.param({"logprobs": True, "top_logprobs": 21}, "top_logprobs", id="too-many"),
     pytest.param({"modalities": ["smell"]}, "modalities[0]", id="modality"),
     pytest.param({"audio": {"format": "mp3"}}, "audio.format", id="audio-format"),
     pytest.param({"audio": {"voice": {"id": "v"}}}, "audio.voice", id="audio-voice"),
-    pytest.param({"reasoning_effort": "huge"}, "reasoning_effort", id="C200-unknown"),
-    pytest.param({"reasoning": {"effort": "huge"}}, "reasoning_effort", id="C200-unknown-object"),
+    pytest.param({"reasoning_effort": "huge"}, "reasoning_effort", id="unknown"),
+    pytest.param({"reasoning": {"effort": "huge"}}, "reasoning_effort", id="unknown-object"),
     pytest.param({"reasoning": "high"}, "reasoning", id="reasoning-text"),
-    pytest.param({"response_format": {"type": "xml"}}, "response_format.type", id="C196-unknown"),
-    pytest.param(
-        {"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema", id="C196-no-schema"
-    ),
+    pytest.param({"response_format": {"type": "xml"}}, "response_format.type", id="unknown"),
+    pytest.param({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema", id="no-schema"),
 ]
 
 
@@ -241,15 +237,15 @@ def form(schema: Any, **more: Any) -> dict[str, Any]:
 POINT = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False}
 LOSSY = {"type": "object", "properties": {"x": {"not": {"type": "string"}}}}
 FORMATS: list[Any] = [
-    pytest.param({}, None, id="C196-none"),
-    pytest.param({"response_format": {"type": "text"}}, None, id="C196-text"),
-    pytest.param({"response_format": {"type": "json_object"}}, set(), id="C196-object"),
-    pytest.param(form(POINT), {"responseSchema"}, id="C196-schema"),
-    pytest.param(form(POINT, strict=True, description="d"), {"responseSchema"}, id="C197"),
-    pytest.param(form(LOSSY), {"responseJsonSchema"}, id="C196-schema-that-has-no-typed-form"),
-    pytest.param(form({"type": "array", "items": POINT}), {"responseSchema"}, id="C198-array"),
-    pytest.param(form({"type": "string", "enum": ["a", "b"]}), {"responseSchema"}, id="C198-enum"),
-    pytest.param(form({"type": "string"}), {"responseSchema"}, id="C198-string"),
+    pytest.param({}, None, id="none"),
+    pytest.param({"response_format": {"type": "text"}}, None, id="text"),
+    pytest.param({"response_format": {"type": "json_object"}}, set(), id="object"),
+    pytest.param(form(POINT), {"responseSchema"}, id="schema"),
+    pytest.param(form(POINT, strict=True, description="d"), {"responseSchema"}),
+    pytest.param(form(LOSSY), {"responseJsonSchema"}, id="schema-that-has-no-typed-form"),
+    pytest.param(form({"type": "array", "items": POINT}), {"responseSchema"}, id="array"),
+    pytest.param(form({"type": "string", "enum": ["a", "b"]}), {"responseSchema"}, id="enum"),
+    pytest.param(form({"type": "string"}), {"responseSchema"}, id="string"),
 ]
 
 
@@ -291,7 +287,7 @@ ANSWERS: list[Any] = [
 
 
 @pytest.mark.parametrize(("chat", "text", "warning"), ANSWERS)
-def test_what_the_model_wrote_is_checked_c196(chat: dict[str, Any], text: str, warning: str) -> None:
+def test_what_the_model_wrote_is_checked(chat: dict[str, Any], text: str, warning: str) -> None:
     answer = whole(words(text, finishReason="STOP", usage={"totalTokenCount": 1}), **chat)
     assert answer.status == 200
     assert warning in answer.headers.get("x-gemini-proxy-warnings", "" if not warning else "none")
@@ -320,7 +316,7 @@ TOP_LEVEL: list[Any] = [
 
 
 @pytest.mark.parametrize(("chat", "name"), TOP_LEVEL)
-def test_what_is_not_honoured_is_told_c204(chat: dict[str, Any], name: str) -> None:
+def test_what_is_not_honoured_is_told(chat: dict[str, Any], name: str) -> None:
     assert (f"{name} is not supported" in told(**chat)) if name else told(**chat) == ""
 
 

@@ -22,7 +22,7 @@ def extras(found: list[Any]) -> list[Any]:
     return [delta["extra_content"]["google"] for delta in deltas(found) if "extra_content" in delta]
 
 
-def test_code_that_google_ran_c60() -> None:
+def test_code_that_google_ran() -> None:
     parts: list[dict[str, Any]] = [{"text": "Let me see."}, CODE, OUTPUT]
     found = streamed([*(candidate(part) for part in parts), STOP])
     assert said(found) == "Let me see.\n```python\nprint(1)\n```\n\n```\n1\n```\n"
@@ -33,7 +33,7 @@ def test_code_that_google_ran_c60() -> None:
     assert "OUTCOME_FAILED" in message(failed)["content"]
 
 
-def test_images_c61() -> None:
+def test_images() -> None:
     blob = {"inlineData": {"mimeType": "image/png", "data": PNG}}
     url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
     found = streamed([candidate(blob), text("and"), candidate(blob), STOP])
@@ -45,7 +45,7 @@ def test_images_c61() -> None:
     assert message(blob)["content"] == ""
 
 
-def test_sound_c62() -> None:
+def test_sound() -> None:
     pieces = [base64.b64encode(piece).decode() for piece in SOUND]
     parts = [{"inlineData": {"mimeType": "audio/L16;rate=24000", "data": piece}} for piece in pieces]
     chat = {"modalities": ["audio"]}
@@ -62,7 +62,7 @@ def test_sound_c62() -> None:
     assert message({"inlineData": {"mimeType": "audio/x", "data": "A"}}, *parts, **chat)["audio"]["data"]
 
 
-def test_a_file_c63() -> None:
+def test_a_file() -> None:
     part = {"fileData": {"mimeType": "video/mp4", "fileUri": "https://example.com/v"}}
     found = streamed([candidate(part), STOP])
     assert said(found) == "https://example.com/v"
@@ -78,21 +78,21 @@ def test_a_draft_of_an_image_is_not_part_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize("part", [{"hologram": {}}, {"functionCall": {}}, {"functionCall": {"name": ""}}])
-def test_a_part_that_nobody_knows_c64(part: dict[str, Any]) -> None:
+def test_a_part_that_nobody_knows(part: dict[str, Any]) -> None:
     answer = whole(candidate({"text": "a"}, part, {"text": "b"}, finishReason="STOP"))
     assert json.loads(answer.body)["choices"][0]["message"]["content"] == "ab"
     assert "skipped" in answer.headers["x-gemini-proxy-warnings"]
     assert said(streamed([candidate({"text": "a"}, part, {"text": "b"}), STOP])) == "ab"
 
 
-def test_one_done_after_the_usage_c66() -> None:
+def test_one_done_after_the_usage() -> None:
     found = streamed([text("a"), STOP], stream_options={"include_usage": True})
     assert found[-1] == "[DONE]"
     assert found[-2]["choices"] == []
     assert found.count("[DONE]") == 1
 
 
-def test_what_google_said_of_the_end_c39() -> None:
+def test_what_google_said_of_the_end() -> None:
     blocked = candidate({"text": "a"}, finishReason="SAFETY", finishMessage="Too bold.")
     assert completion(blocked)["choices"][0]["native_finish_message"] == "Too bold."
     assert streamed([blocked])[-2]["choices"][0]["native_finish_message"] == "Too bold."
@@ -111,10 +111,10 @@ def test_which_model_it_was() -> None:
     found = streamed([chunk, text("b")], stream_options={"include_usage": True})
     assert {event["system_fingerprint"] for event in found[:-1]} == {"gemini-2.5-flash-001"}
     late = [text("a"), chunk]
-    assert not any("system_fingerprint" in event for event in streamed(late)[:-1])  # C52: the same in all chunks
+    assert not any("system_fingerprint" in event for event in streamed(late)[:-1])  # the same in all chunks
 
 
-def test_arguments_that_never_end_are_no_answer_c98() -> None:
+def test_arguments_that_never_end_are_no_answer() -> None:
     opened = candidate({"functionCall": {"name": "f", "willContinue": True}})
     found = streamed([opened, STOP])
     assert finishes(found) == []

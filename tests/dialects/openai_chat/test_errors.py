@@ -1,4 +1,4 @@
-"""Errors as OpenAI's SDKs read them: clients.md 3, mapping A.6."""
+"""Errors as OpenAI's SDKs read them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What Google's own OpenAI layer adds to a request: C205, mapping A.2 and B.2."""
+"""What Google's own OpenAI layer adds to a request."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ GOOGLE = {"thinking_config": {"thinking_budget": 7}, "safety_settings": SAFETY, 
 @pytest.mark.parametrize(
     "chat",
     [
-        pytest.param({"google": GOOGLE}, id="C205-top-level"),
-        pytest.param({"extra_body": {"google": GOOGLE}}, id="C205-once"),
-        pytest.param({"extra_body": {"extra_body": {"google": GOOGLE}}}, id="C205-twice"),
-        pytest.param({"google": {"safety_settings": SAFETY}, "extra_body": {"google": GOOGLE}}, id="C205-both"),
+        pytest.param({"google": GOOGLE}, id="top-level"),
+        pytest.param({"extra_body": {"google": GOOGLE}}, id="once"),
+        pytest.param({"extra_body": {"extra_body": {"google": GOOGLE}}}, id="twice"),
+        pytest.param({"google": {"safety_settings": SAFETY}, "extra_body": {"google": GOOGLE}}, id="both"),
     ],
 )
 def test_google_wherever_it_stands(chat: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ def test_google_wherever_it_stands(chat: dict[str, Any]) -> None:
 
 def test_safety_settings_at_the_top_level() -> None:
     assert asked(safety_settings=SAFETY)["safetySettings"] == SAFETY
-    assert "safetySettings" not in asked()  # C186: Google's own defaults stay
+    assert "safetySettings" not in asked()  # Google's own defaults stay
 
 
 def test_media_resolution_in_google_s_own_word() -> None:
@@ -49,7 +49,7 @@ def test_media_resolution_in_google_s_own_word() -> None:
         ({"google": {"frobnicate": None}}, ""),
     ],
 )
-def test_what_is_unknown_is_told_c204(chat: dict[str, Any], warning: str) -> None:
+def test_what_is_unknown_is_told(chat: dict[str, Any], warning: str) -> None:
     assert (warning in told(**chat)) if warning else told(**chat) == ""
 
 

@@ -1,4 +1,4 @@
-"""Log probabilities: C194."""
+"""Log probabilities."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ TOLD = {
 }
 
 
-def test_logprobs_c194() -> None:
+def test_logprobs() -> None:
     chat = {"logprobs": True, "top_logprobs": 2}
     assert completion(text("éb", finishReason="STOP", logprobsResult=RESULT), **chat)["choices"][0]["logprobs"] == TOLD
     halves = [{name: [value[i]] for name, value in RESULT.items()} for i in range(2)]
@@ -39,10 +39,10 @@ def test_logprobs_c194() -> None:
 @pytest.mark.parametrize(
     ("result", "content"),
     [
-        pytest.param({}, [], id="C194-empty"),
-        pytest.param({"chosenCandidates": 5, "topCandidates": "x"}, [], id="C194-wrong-types"),
-        pytest.param({"chosenCandidates": [None, {}]}, [{**said("", -9999.0), "top_logprobs": []}], id="C194-no-token"),
-        pytest.param({"chosenCandidates": [token(5, "x")]}, [{**said("", -9999.0), "top_logprobs": []}], id="C194-odd"),
+        pytest.param({}, [], id="empty"),
+        pytest.param({"chosenCandidates": 5, "topCandidates": "x"}, [], id="wrong-types"),
+        pytest.param({"chosenCandidates": [None, {}]}, [{**said("", -9999.0), "top_logprobs": []}], id="no-token"),
+        pytest.param({"chosenCandidates": [token(5, "x")]}, [{**said("", -9999.0), "top_logprobs": []}], id="odd"),
     ],
 )
 def test_results_with_holes(result: Any, content: Any) -> None:

@@ -50,75 +50,71 @@ FILE_API = "https://generativelanguage.googleapis.com/v1beta/files/abc-123"
 YOUTUBE = "https://www.youtube.com/watch?v=9hE5-98ZeCg"
 
 ROWS = [
-    pytest.param(image(f"data:image/png;base64,{PNG64}"), blob("image/png"), id="C165-plain"),
-    pytest.param(image(f"DATA:image/PNG;BASE64,{PNG64}"), blob("image/png"), id="C165-case"),
-    pytest.param(image(f"data:image/png;charset=utf-8;base64,{PNG64}"), blob("image/png"), id="C165-charset"),
-    pytest.param(image(f"data:image/png;name=a.png;base64,{PNG64}"), blob("image/png"), id="C165-name"),
-    pytest.param(image(f" data:image/png; base64,{PNG64}\n"), blob("image/png"), id="C165-spaces-around"),
-    pytest.param(image("data:text/plain,a%20%C3%A9"), blob("text/plain", coded("a é".encode())), id="C166-percent"),
-    pytest.param(image("data:text/plain,a é"), blob("text/plain", coded("a é".encode())), id="C166-raw"),
-    pytest.param(image(f"data:image/png;base64,{PNG64[:7]}\r\n {PNG64[7:]}"), blob("image/png"), id="C167-whitespace"),
+    pytest.param(image(f"data:image/png;base64,{PNG64}"), blob("image/png"), id="plain"),
+    pytest.param(image(f"DATA:image/PNG;BASE64,{PNG64}"), blob("image/png"), id="case"),
+    pytest.param(image(f"data:image/png;charset=utf-8;base64,{PNG64}"), blob("image/png"), id="charset"),
+    pytest.param(image(f"data:image/png;name=a.png;base64,{PNG64}"), blob("image/png"), id="name"),
+    pytest.param(image(f" data:image/png; base64,{PNG64}\n"), blob("image/png"), id="spaces-around"),
+    pytest.param(image("data:text/plain,a%20%C3%A9"), blob("text/plain", coded("a é".encode())), id="percent"),
+    pytest.param(image("data:text/plain,a é"), blob("text/plain", coded("a é".encode())), id="raw"),
+    pytest.param(image(f"data:image/png;base64,{PNG64[:7]}\r\n {PNG64[7:]}"), blob("image/png"), id="whitespace"),
     pytest.param(
-        image(f"data:image/png;base64,{base64.urlsafe_b64encode(PNG).decode()}"), blob("image/png"), id="C167-url-safe"
+        image(f"data:image/png;base64,{base64.urlsafe_b64encode(PNG).decode()}"), blob("image/png"), id="url-safe"
     ),
-    pytest.param(image(f"data:image/png;base64,{PNG64.rstrip('=')}"), blob("image/png"), id="C167-no-padding"),
+    pytest.param(image(f"data:image/png;base64,{PNG64.rstrip('=')}"), blob("image/png"), id="no-padding"),
     pytest.param(
         image(f"data:image/png;base64,{PNG64.replace('+', '%2B').replace('=', '%3D')}"),
         blob("image/png"),
-        id="C167-percent",
+        id="percent",
     ),
-    pytest.param(image(f"data:;base64,{PNG64}"), blob("image/png"), id="C168-no-type"),
-    pytest.param(image(f"data:base64,{PNG64}"), blob("image/png"), id="C168-no-type-no-semicolon"),
-    pytest.param(image(f"data:application/octet-stream;base64,{PNG64}"), blob("image/png"), id="C168-octet-stream"),
-    pytest.param(image("data:;base64,AAAA", format="webp"), blob("image/webp", "AAAA"), id="C168-format-helps"),
-    pytest.param(image("data:image/jpg;base64,AAAA"), blob("image/jpeg", "AAAA"), id="C169-jpg"),
+    pytest.param(image(f"data:;base64,{PNG64}"), blob("image/png"), id="no-type"),
+    pytest.param(image(f"data:base64,{PNG64}"), blob("image/png"), id="no-type-no-semicolon"),
+    pytest.param(image(f"data:application/octet-stream;base64,{PNG64}"), blob("image/png"), id="octet-stream"),
+    pytest.param(image("data:;base64,AAAA", format="webp"), blob("image/webp", "AAAA"), id="format-helps"),
+    pytest.param(image("data:image/jpg;base64,AAAA"), blob("image/jpeg", "AAAA"), id="jpg"),
     pytest.param(
         image("https://example.com/a.png"),
         RemoteUrl("https://example.com/a.png", "image", f"{PARAM}.image_url.url"),
-        id="C171-remote",
+        id="remote",
     ),
     pytest.param(
-        image("HTTP://example.com"), RemoteUrl("HTTP://example.com", "image", f"{PARAM}.image_url.url"), id="C171-http"
+        image("HTTP://example.com"), RemoteUrl("HTTP://example.com", "image", f"{PARAM}.image_url.url"), id="http"
     ),
-    pytest.param(image(GS), link(GS, "image/jpeg"), id="C172-gs"),
+    pytest.param(image(GS), link(GS, "image/jpeg"), id="gs"),
     pytest.param(
-        image("gs://bucket/photo", format="image/jpg"), link("gs://bucket/photo", "image/jpeg"), id="C172-gs-format"
+        image("gs://bucket/photo", format="image/jpg"), link("gs://bucket/photo", "image/jpeg"), id="gs-format"
     ),
-    pytest.param(image(FILE_API), link(FILE_API), id="C172-file-api"),
+    pytest.param(image(FILE_API), link(FILE_API), id="file-api"),
     pytest.param(
-        file(file_id=FILE_API, format="application/pdf"), link(FILE_API, "application/pdf"), id="C172-file-api-as-id"
+        file(file_id=FILE_API, format="application/pdf"), link(FILE_API, "application/pdf"), id="file-api-as-id"
     ),
-    pytest.param(file(file_data="gs://b/a.md"), link("gs://b/a.md", "text/plain"), id="C172-gs-file"),
-    pytest.param(video(YOUTUBE), link(YOUTUBE, "video/mp4"), id="C173-youtube"),
-    pytest.param(
-        video("https://youtu.be/9hE5-98ZeCg"), link("https://youtu.be/9hE5-98ZeCg", "video/mp4"), id="C173-short"
-    ),
+    pytest.param(file(file_data="gs://b/a.md"), link("gs://b/a.md", "text/plain"), id="gs-file"),
+    pytest.param(video(YOUTUBE), link(YOUTUBE, "video/mp4"), id="youtube"),
+    pytest.param(video("https://youtu.be/9hE5-98ZeCg"), link("https://youtu.be/9hE5-98ZeCg", "video/mp4"), id="short"),
     pytest.param(
         video("https://youtube.com.example.org/watch?v=1"),
         RemoteUrl("https://youtube.com.example.org/watch?v=1", "video", f"{PARAM}.video_url.url"),
-        id="C173-not-youtube",
+        id="not-youtube",
     ),
     pytest.param(
         image("https://generativelanguage.googleapis.com.example.org/v1beta/files/a"),
         RemoteUrl(
             "https://generativelanguage.googleapis.com.example.org/v1beta/files/a", "image", f"{PARAM}.image_url.url"
         ),
-        id="C172-not-the-file-api",
+        id="not-the-file-api",
     ),
-    pytest.param(
-        {"type": "image_url", "image_url": f"data:image/png;base64,{PNG64}"}, blob("image/png"), id="C174-string"
-    ),
-    pytest.param(audio(data=PNG64, format="wav"), blob("audio/wav"), id="C176-wav"),
-    pytest.param(audio(data=PNG64, format="mp3"), blob("audio/mpeg"), id="C176-mp3"),
-    pytest.param(audio(data=PNG64, format="FLAC"), blob("audio/flac"), id="C176-flac"),
-    pytest.param(audio(data=PNG64, format="ogg"), blob("audio/ogg"), id="C176-ogg"),
-    pytest.param(audio(data=PNG64, format="m4a"), blob("audio/m4a"), id="C176-m4a"),
-    pytest.param(audio(data=PNG64, format="mp4"), blob("audio/mp4"), id="C176-mp4-is-sound-here"),
-    pytest.param(audio(data=PNG64, format="audio/mp3"), blob("audio/mp3"), id="C176-any-mime"),
-    pytest.param(audio(data=PNG64, format="audio/x-wav; rate=1"), blob("audio/wav"), id="C176-mime-with-parameter"),
-    pytest.param(audio(data=f"data:audio/ogg;base64,{PNG64}", format="wav"), blob("audio/ogg"), id="C176-data-uri"),
-    pytest.param(audio(data=f"data:;base64,{PNG64}", format="wav"), blob("audio/wav"), id="C176-data-uri-without-type"),
-    pytest.param(audio(data=coded(b"fLaC....")), blob("audio/flac", coded(b"fLaC....")), id="C176-sniffed"),
+    pytest.param({"type": "image_url", "image_url": f"data:image/png;base64,{PNG64}"}, blob("image/png"), id="string"),
+    pytest.param(audio(data=PNG64, format="wav"), blob("audio/wav"), id="wav"),
+    pytest.param(audio(data=PNG64, format="mp3"), blob("audio/mpeg"), id="mp3"),
+    pytest.param(audio(data=PNG64, format="FLAC"), blob("audio/flac"), id="flac"),
+    pytest.param(audio(data=PNG64, format="ogg"), blob("audio/ogg"), id="ogg"),
+    pytest.param(audio(data=PNG64, format="m4a"), blob("audio/m4a"), id="m4a"),
+    pytest.param(audio(data=PNG64, format="mp4"), blob("audio/mp4"), id="mp4-is-sound-here"),
+    pytest.param(audio(data=PNG64, format="audio/mp3"), blob("audio/mp3"), id="any-mime"),
+    pytest.param(audio(data=PNG64, format="audio/x-wav; rate=1"), blob("audio/wav"), id="mime-with-parameter"),
+    pytest.param(audio(data=f"data:audio/ogg;base64,{PNG64}", format="wav"), blob("audio/ogg"), id="data-uri"),
+    pytest.param(audio(data=f"data:;base64,{PNG64}", format="wav"), blob("audio/wav"), id="data-uri-without-type"),
+    pytest.param(audio(data=coded(b"fLaC....")), blob("audio/flac", coded(b"fLaC....")), id="sniffed"),
     pytest.param(
         {"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}},
         RemoteUrl("https://example.com/a.mp3", "audio", f"{PARAM}.audio_url.url"),
@@ -127,44 +123,44 @@ ROWS = [
     pytest.param(
         file(file_data=f"data:application/pdf;base64,{PNG64}", filename="a.txt"),
         blob("application/pdf"),
-        id="C177-data-uri",
+        id="data-uri",
     ),
-    pytest.param(file(file_data=PNG64, filename="Report.PDF"), blob("application/pdf"), id="C177-bare-with-name"),
-    pytest.param(file(file_data=coded(b"%PDF-1.7")), blob("application/pdf", coded(b"%PDF-1.7")), id="C177-sniffed"),
-    pytest.param(file(file_data=PNG64, filename="clip.mp4"), blob("video/mp4"), id="C177-video"),
+    pytest.param(file(file_data=PNG64, filename="Report.PDF"), blob("application/pdf"), id="bare-with-name"),
+    pytest.param(file(file_data=coded(b"%PDF-1.7")), blob("application/pdf", coded(b"%PDF-1.7")), id="sniffed"),
+    pytest.param(file(file_data=PNG64, filename="clip.mp4"), blob("video/mp4"), id="video"),
     pytest.param(
         file(file_data="https://example.com/a.pdf"),
         RemoteUrl("https://example.com/a.pdf", "file", f"{PARAM}.file.file_data"),
-        id="C177-remote",
+        id="remote",
     ),
-    pytest.param(file(file_data=PNG64, filename="notes.md"), blob("text/plain"), id="C179-markdown"),
-    pytest.param(file(file_data=f"data:text/csv;base64,{PNG64}"), blob("text/plain"), id="C179-csv"),
-    pytest.param(file(file_data=f"data:application/json;base64,{PNG64}"), blob("text/plain"), id="C179-json"),
-    pytest.param(file(file_data=f"data:application/ld+json;base64,{PNG64}"), blob("text/plain"), id="C179-some-json"),
+    pytest.param(file(file_data=PNG64, filename="notes.md"), blob("text/plain"), id="markdown"),
+    pytest.param(file(file_data=f"data:text/csv;base64,{PNG64}"), blob("text/plain"), id="csv"),
+    pytest.param(file(file_data=f"data:application/json;base64,{PNG64}"), blob("text/plain"), id="json"),
+    pytest.param(file(file_data=f"data:application/ld+json;base64,{PNG64}"), blob("text/plain"), id="some-json"),
     pytest.param(
         file(file_data=f"data:application/octet-stream;base64,{PNG64}", filename="a.py"),
         blob("text/plain"),
-        id="C179-source",
+        id="source",
     ),
     pytest.param(
         video(f"data:video/mp4;base64,{PNG64}", fps=2, start=1.5, end="10s"),
         {**blob("video/mp4"), "videoMetadata": {"fps": 2, "startOffset": "1.5s", "endOffset": "10s"}},
-        id="C180-metadata",
+        id="metadata",
     ),
     pytest.param(
         video(YOUTUBE, video_metadata={"start_offset": "40s"}),
         {**link(YOUTUBE, "video/mp4"), "videoMetadata": {"startOffset": "40s"}},
-        id="C180-nested-metadata",
+        id="nested-metadata",
     ),
     pytest.param(
         video("https://example.com/a.mp4", fps=1),
         RemoteUrl("https://example.com/a.mp4", "video", f"{PARAM}.video_url.url", "", {"fps": 1}),
-        id="C180-remote",
+        id="remote",
     ),
     pytest.param(
         {"type": "input_video", "input_video": {"data": PNG64, "format": "mp4"}},
         blob("video/mp4"),
-        id="C180-input-video",
+        id="input-video",
     ),
 ]
 
@@ -175,41 +171,41 @@ def test_media_part(part: dict[str, Any], expected: Part | RemoteUrl) -> None:
 
 
 REFUSALS = [
-    pytest.param(image("data:image/png;base64,a*b="), "image_url.url", "base64", id="C167-not-base64"),
-    pytest.param(image("data:image/png;base64,abcde"), "image_url.url", "base64", id="C167-truncated"),
-    pytest.param(image("data:image/png;base64,QQ==QQ=="), "image_url.url", "base64", id="C167-concatenated"),
-    pytest.param(image("data:image/png;base64,\ud800abc"), "image_url.url", "base64", id="C183-lone-surrogate"),
-    pytest.param(image("data:image/png;base64,"), "image_url.url", "no data", id="C167-empty"),
-    pytest.param(image("data:image/png;base64"), "image_url.url", "comma", id="C165-no-comma"),
-    pytest.param(image("data:;base64,AAAA"), "image_url.url", "type", id="C168-cannot-tell"),
-    pytest.param(image("data:image/svg+xml;base64,AAAA"), "image_url.url", "image/svg", id="C170-svg"),
-    pytest.param(image("data:image/bmp;base64,AAAA"), "image_url.url", "image/bmp", id="C170-bmp"),
-    pytest.param(image("data:image/tiff;base64,AAAA"), "image_url.url", "image/tiff", id="C170-tiff"),
-    pytest.param(image(f"data:;base64,{coded(b'BM12')}"), "image_url.url", "image/bmp", id="C170-sniffed"),
-    pytest.param(image(f"data:application/zip;base64,{PNG64}"), "image_url.url", "application/zip", id="C170-zip"),
-    pytest.param(image("file:///etc/passwd"), "image_url.url", "data URI", id="C171-file"),
-    pytest.param(image("/etc/passwd"), "image_url.url", "data URI", id="C171-path"),
-    pytest.param(image(""), "image_url.url", "url", id="C171-empty"),
-    pytest.param(image(None), "image_url.url", "url", id="C171-null"),
-    pytest.param({"type": "image_url"}, "image_url", "object", id="C174-missing"),
-    pytest.param({"type": "image_url", "image_url": [1]}, "image_url", "object", id="C174-list"),
-    pytest.param(image("gs://[bucket"), "image_url.url", "ending", id="C172-gs-garbage"),
-    pytest.param(image("gs://bucket/photo"), "image_url.url", "ending", id="C172-gs-cannot-tell"),
-    pytest.param(image("gs://bucket/a.bmp"), "image_url.url", "image/bmp", id="C172-gs-unsupported"),
-    pytest.param(audio(data=PNG64, format="xyz"), "input_audio.format", "xyz", id="C176-unknown-format"),
-    pytest.param(audio(format="wav"), "input_audio.url", "url", id="C176-no-data"),
-    pytest.param(audio(data="", format="wav"), "input_audio.data", "data", id="C176-empty"),
-    pytest.param(file(file_id="file-abc"), "file.file_id", "file_data", id="C178-file-id"),
-    pytest.param(file(filename="a.pdf"), "file.file_data", "file_data", id="C177-no-data"),
-    pytest.param(file(file_data=PNG64[1:]), "file.file_data", "base64", id="C177-broken"),
-    pytest.param(file(file_data=coded(b"PK\3\4"), filename="a.docx"), "file.file_data", "type", id="C177-office"),
-    pytest.param(video(YOUTUBE, fps=0), "video_url.fps", "fps", id="C180-fps-zero"),
-    pytest.param(video(YOUTUBE, fps=True), "video_url.fps", "fps", id="C180-fps-boolean"),
-    pytest.param(video(YOUTUBE, start="soon"), "video_url.start", "seconds", id="C180-start"),
-    pytest.param(video(YOUTUBE, end=-1), "video_url.end", "seconds", id="C180-end"),
-    pytest.param({"type": "hologram"}, "type", "hologram", id="C181-unknown"),
-    pytest.param({"type": ["image_url"]}, "type", "image_url", id="C181-type-is-a-list"),
-    pytest.param({}, "type", "None", id="C181-no-type"),
+    pytest.param(image("data:image/png;base64,a*b="), "image_url.url", "base64", id="not-base64"),
+    pytest.param(image("data:image/png;base64,abcde"), "image_url.url", "base64", id="truncated"),
+    pytest.param(image("data:image/png;base64,QQ==QQ=="), "image_url.url", "base64", id="concatenated"),
+    pytest.param(image("data:image/png;base64,\ud800abc"), "image_url.url", "base64", id="lone-surrogate"),
+    pytest.param(image("data:image/png;base64,"), "image_url.url", "no data", id="empty"),
+    pytest.param(image("data:image/png;base64"), "image_url.url", "comma", id="no-comma"),
+    pytest.param(image("data:;base64,AAAA"), "image_url.url", "type", id="cannot-tell"),
+    pytest.param(image("data:image/svg+xml;base64,AAAA"), "image_url.url", "image/svg", id="svg"),
+    pytest.param(image("data:image/bmp;base64,AAAA"), "image_url.url", "image/bmp", id="bmp"),
+    pytest.param(image("data:image/tiff;base64,AAAA"), "image_url.url", "image/tiff", id="tiff"),
+    pytest.param(image(f"data:;base64,{coded(b'BM12')}"), "image_url.url", "image/bmp", id="sniffed"),
+    pytest.param(image(f"data:application/zip;base64,{PNG64}"), "image_url.url", "application/zip", id="zip"),
+    pytest.param(image("file:///etc/passwd"), "image_url.url", "data URI", id="file"),
+    pytest.param(image("/etc/passwd"), "image_url.url", "data URI", id="path"),
+    pytest.param(image(""), "image_url.url", "url", id="empty"),
+    pytest.param(image(None), "image_url.url", "url", id="null"),
+    pytest.param({"type": "image_url"}, "image_url", "object", id="missing"),
+    pytest.param({"type": "image_url", "image_url": [1]}, "image_url", "object", id="list"),
+    pytest.param(image("gs://[bucket"), "image_url.url", "ending", id="gs-garbage"),
+    pytest.param(image("gs://bucket/photo"), "image_url.url", "ending", id="gs-cannot-tell"),
+    pytest.param(image("gs://bucket/a.bmp"), "image_url.url", "image/bmp", id="gs-unsupported"),
+    pytest.param(audio(data=PNG64, format="xyz"), "input_audio.format", "xyz", id="unknown-format"),
+    pytest.param(audio(format="wav"), "input_audio.url", "url", id="no-data"),
+    pytest.param(audio(data="", format="wav"), "input_audio.data", "data", id="empty"),
+    pytest.param(file(file_id="file-abc"), "file.file_id", "file_data", id="file-id"),
+    pytest.param(file(filename="a.pdf"), "file.file_data", "file_data", id="no-data"),
+    pytest.param(file(file_data=PNG64[1:]), "file.file_data", "base64", id="broken"),
+    pytest.param(file(file_data=coded(b"PK\3\4"), filename="a.docx"), "file.file_data", "type", id="office"),
+    pytest.param(video(YOUTUBE, fps=0), "video_url.fps", "fps", id="fps-zero"),
+    pytest.param(video(YOUTUBE, fps=True), "video_url.fps", "fps", id="fps-boolean"),
+    pytest.param(video(YOUTUBE, start="soon"), "video_url.start", "seconds", id="start"),
+    pytest.param(video(YOUTUBE, end=-1), "video_url.end", "seconds", id="end"),
+    pytest.param({"type": "hologram"}, "type", "hologram", id="unknown"),
+    pytest.param({"type": ["image_url"]}, "type", "image_url", id="type-is-a-list"),
+    pytest.param({}, "type", "None", id="no-type"),
 ]
 
 
@@ -237,7 +233,7 @@ MAGIC = [
 
 
 @pytest.mark.parametrize(("mime", "head"), MAGIC)
-def test_the_first_bytes_tell_the_type_c168(mime: str, head: bytes) -> None:
+def test_the_first_bytes_tell_the_type(mime: str, head: bytes) -> None:
     data = coded(head + bytes(100))
     assert media_part(image(f"data:;base64,{data}"), PARAM) == blob(mime, data)
 
@@ -245,21 +241,21 @@ def test_the_first_bytes_tell_the_type_c168(mime: str, head: bytes) -> None:
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
-        pytest.param(image("x", detail="low"), "low", id="C175-low"),
-        pytest.param(image("x", detail="high"), "high", id="C175-high"),
-        pytest.param(image("x", detail="auto"), "auto", id="C175-auto"),
-        pytest.param(image("x"), None, id="C175-unset"),
-        pytest.param(image("x", detail="huge"), None, id="C175-unknown"),
-        pytest.param(image("x", detail=[]), None, id="C175-no-word"),
-        pytest.param({"type": "image_url", "image_url": "x", "detail": "low"}, "low", id="C175-beside-a-string"),
-        pytest.param(audio(data="x"), None, id="C175-no-image"),
+        pytest.param(image("x", detail="low"), "low", id="low"),
+        pytest.param(image("x", detail="high"), "high", id="high"),
+        pytest.param(image("x", detail="auto"), "auto", id="auto"),
+        pytest.param(image("x"), None, id="unset"),
+        pytest.param(image("x", detail="huge"), None, id="unknown"),
+        pytest.param(image("x", detail=[]), None, id="no-word"),
+        pytest.param({"type": "image_url", "image_url": "x", "detail": "low"}, "low", id="beside-a-string"),
+        pytest.param(audio(data="x"), None, id="no-image"),
     ],
 )
 def test_detail(part: dict[str, Any], expected: str | None) -> None:
     assert detail(part) == expected
 
 
-def test_what_was_fetched_c171() -> None:
+def test_what_was_fetched() -> None:
     assert inline("Pw==", "image/jpg; charset=x", PARAM) == blob("image/jpeg", "Pw==")
     assert inline(PNG64, "", PARAM) == blob("image/png")
     with pytest.raises(ProxyError, match="image/tiff") as caught:
@@ -349,7 +345,7 @@ def test_standard_base64_is_not_copied() -> None:
 
 
 @given(st.binary(min_size=1), st.booleans(), st.booleans(), st.lists(st.integers(0, 200)))
-def test_every_spelling_of_base64_is_the_same_c167(data: bytes, url_safe: bool, padded: bool, cuts: list[int]) -> None:
+def test_every_spelling_of_base64_is_the_same(data: bytes, url_safe: bool, padded: bool, cuts: list[int]) -> None:
     text = (base64.urlsafe_b64encode if url_safe else base64.b64encode)(data).decode()
     text = text if padded else text.rstrip("=")
     for cut in cuts:
@@ -386,7 +382,7 @@ anything = st.recursive(
 
 
 @given(st.sampled_from(["image_url", "input_audio", "audio_url", "video_url", "input_video", "file"]), anything)
-def test_whatever_a_part_holds_it_is_a_part_or_a_refusal_c183(kind: str, value: Any) -> None:
+def test_whatever_a_part_holds_it_is_a_part_or_a_refusal(kind: str, value: Any) -> None:
     refusal = None
     try:
         media_part({"type": kind, kind: value}, PARAM)

@@ -28,27 +28,27 @@ def image(**more: Any) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {**IMAGE["image_url"], **more}}  # type: ignore[dict-item]
 
 
-def test_a_tool_loop_alternates_between_two_roles_c105() -> None:
+def test_a_tool_loop_alternates_between_two_roles() -> None:
     loop = [assistant_calls(*CALLS), result("a", "1"), result("b", "2")]
     turns = contents(*loop, *loop, {"role": "assistant", "content": "done"}, *HI)
     assert [turn["role"] for turn in turns] == ["user", "model", "user", "model", "user", "model", "user"]
 
 
-def test_text_then_calls_c109() -> None:
+def test_text_then_calls() -> None:
     turn = contents(assistant_calls(*CALLS, content="so:"), result("a", "1"), result("b", "2"))[1]
     assert [next(iter(part)) for part in turn["parts"]] == ["text", "functionCall", "functionCall"]
     assert turn["parts"][1] == {"functionCall": {"name": "f", "args": {"x": 1}}}
 
 
 ECHOES: list[Any] = [
-    pytest.param({"content": [{"type": "refusal", "refusal": "no"}]}, [{"text": "no"}], id="C110"),
-    pytest.param({"content": "a", "reasoning_content": "hm", "reasoning": "hm"}, [{"text": "a"}], id="C111"),
+    pytest.param({"content": [{"type": "refusal", "refusal": "no"}]}, [{"text": "no"}]),
+    pytest.param({"content": "a", "reasoning_content": "hm", "reasoning": "hm"}, [{"text": "a"}]),
     pytest.param(
         {"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}]},
         [{"text": "a"}],
-        id="C111-parts",
+        id="parts",
     ),
-    pytest.param({"content": "a", "thinking_blocks": [{"thinking": "hm"}]}, [{"text": "a"}], id="C111-blocks"),
+    pytest.param({"content": "a", "thinking_blocks": [{"thinking": "hm"}]}, [{"text": "a"}], id="blocks"),
 ]
 
 
@@ -62,7 +62,7 @@ def test_a_thought_in_the_history_is_left_out() -> None:
     assert len(contents(thought, *HI)) == 1
 
 
-def test_prefill_c108() -> None:
+def test_prefill() -> None:
     prefill = {"role": "assistant", "content": "Sure:"}
     assert contents(prefill)[-1] == {"role": "model", "parts": [{"text": "Sure:"}]}
     assert told(messages=[*HI, prefill]) == ""
@@ -70,7 +70,7 @@ def test_prefill_c108() -> None:
     assert "does not go on" in told(messages=[*HI, prefill], model=NEWEST)
 
 
-def test_legacy_function_messages_c113() -> None:
+def test_legacy_function_messages() -> None:
     ask = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"x": 1}'}}
     turns = contents(ask, {"role": "function", "name": "f", "content": "sunny"})
     assert turns[1]["parts"] == [{"functionCall": {"name": "f", "args": {"x": 1}}}]
@@ -78,7 +78,7 @@ def test_legacy_function_messages_c113() -> None:
 
 
 RESULTS: list[Any] = [
-    pytest.param('{"a": {"b": 1}}', {"a": {"b": 1}}, id="C114"),
+    pytest.param('{"a": {"b": 1}}', {"a": {"b": 1}}),
     *(
         pytest.param(text, {"output": text}, id=f"as-it-is-{text!r}")
         for text in ("[1, 2]", "17", "true", "null", "3.10\n", "12e4567", "7e10", "-0", "1234567890123456789", "007")
@@ -98,19 +98,19 @@ RESULTS: list[Any] = [
     pytest.param('{"a": "9007199254740993"}', {"a": "9007199254740993"}, id="long-id-that-is-text"),
     pytest.param('{"a": "x\ny"}', {"a": "x\ny"}, id="raw-line-break"),
     pytest.param(' \n{"a": 1}', {"a": 1}, id="space-before"),
-    pytest.param('"x"', {"output": '"x"'}, id="C115-string"),
-    pytest.param("sunny", {"output": "sunny"}, id="C115-text"),
-    pytest.param("", {"output": ""}, id="C115-empty"),
-    pytest.param(None, {"output": ""}, id="C115-null"),
-    pytest.param("{broken", {"output": "{broken"}, id="C115-broken"),
-    pytest.param('{"a": "\\u0041" b}', {"output": '{"a": "\\u0041" b}'}, id="C115-broken-with-escapes"),
-    pytest.param('{"a": NaN}', {"output": '{"a": NaN}'}, id="C115-not-a-number"),
-    pytest.param("[" * 5000, {"output": "[" * 5000}, id="C115-too-deep"),
-    pytest.param('{"$ref": "#/x"}', {"output": '{"$ref": "#/x"}'}, id="C116"),
-    pytest.param('{"a": [{"$ref": "x"}]}', {"output": '{"a": [{"$ref": "x"}]}'}, id="C116-inside"),
-    pytest.param('[{"$ref": "x"}]', {"output": '[{"$ref": "x"}]'}, id="C116-in-a-list"),
-    pytest.param('{"$ref": 5}', {"$ref": 5}, id="C116-no-string"),
-    pytest.param([{"type": "text", "text": '{"a":'}, {"type": "text", "text": "1}"}], {"a": 1}, id="C117-texts"),
+    pytest.param('"x"', {"output": '"x"'}, id="string"),
+    pytest.param("sunny", {"output": "sunny"}, id="text"),
+    pytest.param("", {"output": ""}, id="empty"),
+    pytest.param(None, {"output": ""}, id="null"),
+    pytest.param("{broken", {"output": "{broken"}, id="broken"),
+    pytest.param('{"a": "\\u0041" b}', {"output": '{"a": "\\u0041" b}'}, id="broken-with-escapes"),
+    pytest.param('{"a": NaN}', {"output": '{"a": NaN}'}, id="not-a-number"),
+    pytest.param("[" * 5000, {"output": "[" * 5000}, id="too-deep"),
+    pytest.param('{"$ref": "#/x"}', {"output": '{"$ref": "#/x"}'}),
+    pytest.param('{"a": [{"$ref": "x"}]}', {"output": '{"a": [{"$ref": "x"}]}'}, id="inside"),
+    pytest.param('[{"$ref": "x"}]', {"output": '[{"$ref": "x"}]'}, id="in-a-list"),
+    pytest.param('{"$ref": 5}', {"$ref": 5}, id="no-string"),
+    pytest.param([{"type": "text", "text": '{"a":'}, {"type": "text", "text": "1}"}], {"a": 1}, id="texts"),
 ]
 
 
@@ -119,7 +119,7 @@ def test_results(content: Any, response: Any) -> None:
     assert responses(assistant_calls(CALLS[0]), result("a", content)) == [{"name": "f", "response": response}]
 
 
-def test_a_result_with_an_image_c117() -> None:
+def test_a_result_with_an_image() -> None:
     shown = result("a", [{"type": "text", "text": "look"}, image(detail="low")])
     new = contents(assistant_calls(CALLS[0]), shown, model=NEW)[2]["parts"]
     response = {"id": "a", "name": "f", "response": {"output": "look"}, "parts": [BLOB]}
@@ -141,14 +141,14 @@ def test_a_result_with_google_s_own_parts() -> None:
 
 
 ORDERS: list[Any] = [
-    pytest.param([assistant_calls(*CALLS), result("a", "1"), result("b", "2")], id="C118"),
-    pytest.param([assistant_calls(*CALLS), result("b", "2"), result("a", "1")], id="C119-reversed"),
+    pytest.param([assistant_calls(*CALLS), result("a", "1"), result("b", "2")]),
+    pytest.param([assistant_calls(*CALLS), result("b", "2"), result("a", "1")], id="reversed"),
     pytest.param(
         [assistant_calls(CALLS[0]), assistant_calls(CALLS[1]), result("a", "1"), result("b", "2")],
-        id="C119-two-messages",
+        id="two-messages",
     ),
-    pytest.param([assistant_calls(*CALLS), result("x", "1", name="f"), result(None, "2", name="g")], id="C121-by-name"),
-    pytest.param([assistant_calls(*CALLS), result("a", "0"), result("b", "2"), result("a", "1")], id="C122"),
+    pytest.param([assistant_calls(*CALLS), result("x", "1", name="f"), result(None, "2", name="g")], id="by-name"),
+    pytest.param([assistant_calls(*CALLS), result("a", "0"), result("b", "2"), result("a", "1")]),
 ]
 
 
@@ -158,19 +158,19 @@ def test_results_stand_in_one_turn_in_the_order_of_the_calls(messages: list[Any]
     assert [turn["role"] for turn in contents(*messages)] == ["user", "model", "user"]
 
 
-def test_several_results_for_one_call_are_a_warning_c122() -> None:
+def test_several_results_for_one_call_are_a_warning() -> None:
     messages = [*HI, assistant_calls(CALLS[0]), result("a", "1"), result("a", "2")]
     assert "messages[3]" in told(messages=messages)
 
 
-def test_calls_of_one_name_and_results_without_ids_c121() -> None:
+def test_calls_of_one_name_and_results_without_ids() -> None:
     twice = assistant_calls(("", "f", "{}"), ("", "f", "{}"))
     messages = [twice, result("", "1", name="f"), result("", "2", name="f")]
     assert [it["response"]["output"] for it in responses(*messages)] == ["1", "2"]
 
 
 @pytest.mark.parametrize("after", [[], HI, [{"role": "system", "content": "x"}]])
-def test_a_missing_result_c120(after: list[Any]) -> None:
+def test_a_missing_result(after: list[Any]) -> None:
     messages = [assistant_calls(*CALLS), result("b", "2"), *after]
     assert responses(*messages) == [
         {"name": "f", "response": {"error": "no result provided"}},
@@ -179,12 +179,12 @@ def test_a_missing_result_c120(after: list[Any]) -> None:
     assert "'a' has no result" in told(messages=[*HI, *messages])
 
 
-def test_calls_at_the_end_without_any_result_c120() -> None:
+def test_calls_at_the_end_without_any_result() -> None:
     (only,) = contents(assistant_calls(CALLS[0]))[2]["parts"]
     assert only["functionResponse"]["response"] == {"error": "no result provided"}
 
 
-def test_a_result_that_answers_nothing_c121() -> None:
+def test_a_result_that_answers_nothing() -> None:
     for messages in ([*HI, result("nope", "x")], [result("a", "1"), assistant_calls(CALLS[0])]):
         error = refused(messages=messages)
         assert (error.status, error.param) == (
@@ -194,7 +194,7 @@ def test_a_result_that_answers_nothing_c121() -> None:
     assert "nope" in refused(messages=[*HI, result("nope", "x")]).message
 
 
-def test_what_a_user_says_after_results_is_a_turn_of_its_own_c123() -> None:
+def test_what_a_user_says_after_results_is_a_turn_of_its_own() -> None:
     turns = contents(assistant_calls(CALLS[0]), result("a", "1"), {"role": "user", "content": "and?"})
     assert turns[3] == {"role": "user", "parts": [{"text": "and?"}]}
     assert len(turns[2]["parts"]) == 1
@@ -203,7 +203,7 @@ def test_what_a_user_says_after_results_is_a_turn_of_its_own_c123() -> None:
 EMPTY = ("", "{}", " \n", None, "null", " null ", "[]", '""')
 
 
-@pytest.mark.parametrize("arguments", [pytest.param(text, id=f"C124-{text!r}") for text in EMPTY])
+@pytest.mark.parametrize("arguments", [pytest.param(text, id=f"{text!r}") for text in EMPTY])
 def test_no_arguments(arguments: Any) -> None:
     turn = contents(assistant_calls(("a", "f", arguments)), result("a", "1"))[1]
     assert turn["parts"][0]["functionCall"]["args"] == {}
@@ -212,7 +212,7 @@ def test_no_arguments(arguments: Any) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(text, id=f"C125-{text[:6]}")
+        pytest.param(text, id=f"{text[:6]}")
         for text in ("{", "[1]", '"x"', "0", "false", "nope", '{"a": NaN}', "[" * 5000)
     ],
 )
@@ -284,7 +284,7 @@ def test_instructions_open_the_first_turn_of_a_model_without_a_place_for_them(mo
     assert asked(messages=head, model=model_name)["contents"][0]["parts"] == [{"text": "Be brief."}, {"text": "x"}]
 
 
-def test_an_id_that_is_used_again_means_the_nearest_call_c126() -> None:
+def test_an_id_that_is_used_again_means_the_nearest_call() -> None:
     turns = contents(
         assistant_calls(("a", "f", "{}")), result("a", "1"), assistant_calls(("a", "g", "{}")), result("a", "2")
     )
@@ -292,9 +292,7 @@ def test_an_id_that_is_used_again_means_the_nearest_call_c126() -> None:
     assert [(it["name"], it["response"]["output"]) for it in answered] == [("f", "1"), ("g", "2")]
 
 
-@pytest.mark.parametrize(
-    "call_id", [pytest.param(i, id=f"C127-{i[:5]}") for i in ("a|b", "a:b", "x" * 2000, "-_=", "ä")]
-)
+@pytest.mark.parametrize("call_id", [pytest.param(i, id=f"{i[:5]}") for i in ("a|b", "a:b", "x" * 2000, "-_=", "ä")])
 def test_any_id_of_a_call(call_id: str) -> None:
     messages = [assistant_calls((call_id, "f", "{}")), result(call_id, "1")]
     assert call_id not in json.dumps(contents(*messages, model=OLD), ensure_ascii=False)
@@ -303,18 +301,18 @@ def test_any_id_of_a_call(call_id: str) -> None:
     assert turns[2]["parts"][0]["functionResponse"]["id"] == call_id
 
 
-def test_the_order_of_parts_is_kept_c184() -> None:
+def test_the_order_of_parts_is_kept() -> None:
     parts = [{"type": "text", "text": "a"}, IMAGE, {"type": "text", "text": "b"}]
     (turn,) = asked(messages=[{"role": "user", "content": parts}])["contents"]
     assert turn["parts"] == [{"text": "a"}, BLOB, {"text": "b"}]
 
 
 DETAILS: list[Any] = [
-    pytest.param(["low"], "LOW", False, id="C175-low"),
-    pytest.param(["high", "high"], "HIGH", False, id="C175-uniform"),
-    pytest.param(["low", "high"], "HIGH", True, id="C175-mixed"),
-    pytest.param(["low", None], None, True, id="C175-mixed-with-unset"),
-    pytest.param(["auto", None], None, False, id="C175-auto"),
+    pytest.param(["low"], "LOW", False, id="low"),
+    pytest.param(["high", "high"], "HIGH", False, id="uniform"),
+    pytest.param(["low", "high"], "HIGH", True, id="mixed"),
+    pytest.param(["low", None], None, True, id="mixed-with-unset"),
+    pytest.param(["auto", None], None, False, id="auto"),
 ]
 
 
@@ -334,11 +332,9 @@ def test_detail(details: list[str | None], level: str | None, warned: bool) -> N
 
 
 PLACES: list[Any] = [
-    pytest.param(
-        {"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,AAAA"}}, ".image_url.url", id="C170"
-    ),
-    pytest.param({"type": "file", "file": {"file_id": "file-1"}}, ".file.file_id", id="C178"),
-    pytest.param({"type": "hologram"}, ".type", id="C181"),
+    pytest.param({"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,AAAA"}}, ".image_url.url"),
+    pytest.param({"type": "file", "file": {"file_id": "file-1"}}, ".file.file_id"),
+    pytest.param({"type": "hologram"}, ".type"),
 ]
 
 
@@ -347,7 +343,7 @@ def test_a_bad_part_names_its_place(part: Any, place: str) -> None:
     assert refused(messages=[*HI, {"role": "user", "content": [IMAGE, part]}]).param == f"messages[1].content[1]{place}"
 
 
-def test_media_on_the_web_wait_to_be_fetched_c171() -> None:
+def test_media_on_the_web_wait_to_be_fetched() -> None:
     from tests.exchanges import chat_ask, chat_request
 
     part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
@@ -355,7 +351,7 @@ def test_media_on_the_web_wait_to_be_fetched_c171() -> None:
     assert [media.url for media in ask.remote] == ["https://example.com/a.png"]
 
 
-def test_half_an_emoji_is_replaced_c183() -> None:
+def test_half_an_emoji_is_replaced() -> None:
     (turn,) = asked(messages=[{"role": "user", "content": "cut \ud83d, whole 😀, \\ud83d, nul \x00"}])["contents"]
     assert turn["parts"] == [{"text": "cut \ufffd, whole 😀, \\ud83d, nul \x00"}]
     arguments = json.dumps({"a": "\ude00x\ud83d"})
@@ -369,7 +365,7 @@ def test_what_the_model_spoke_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", [], "absent"])
-def test_all_forms_of_an_assistant_message_with_calls_c106(content: Any) -> None:
+def test_all_forms_of_an_assistant_message_with_calls(content: Any) -> None:
     message = assistant_calls(CALLS[0], content=content, refusal=None, annotations=[], audio=None, parsed=None)
     message["tool_calls"][0]["function"]["parsed_arguments"] = {"x": 1}
     message["tool_calls"][0]["index"] = 0

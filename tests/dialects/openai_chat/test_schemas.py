@@ -145,7 +145,7 @@ ANSWERS: list[Any] = [
     pytest.param(candidate(DRAWN, {"executableCode": {"code": "1"}}, finishReason="STOP"), {}, id="image-and-code"),
     pytest.param(candidate(SPOKEN, SPOKEN, finishReason="STOP"), {"modalities": ["audio"]}, id="sound"),
 ]
-# Ours and other people's extensions: mapping B.4.
+# Ours and other people's extensions.
 EXTENSIONS = {"native_finish_reason", "native_finish_message", "reasoning_content", "extra_content", "images"} | {
     *("text_tokens", "annotations", "audio", "extra_content")
 }
@@ -184,7 +184,7 @@ def test_a_streamed_answer_is_what_openai_s_own_sdk_knows(document: Any, chat: d
         assert isinstance(event["created"], int)
         for choice in event["choices"]:
             assert {"index", "delta", "finish_reason"} <= choice.keys()
-            assert None not in choice["delta"].values()  # C53
+            assert None not in choice["delta"].values()
     assert len({(event["id"], event["created"], event["model"], event["object"]) for event in raw}) == 1
     finishes = [c["finish_reason"] for event in raw for c in event["choices"] if c["finish_reason"]]
     assert len(finishes) == 1

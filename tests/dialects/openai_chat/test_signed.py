@@ -50,15 +50,15 @@ def fresh() -> OpenAIChat:
 
 GOOGLE = {"google": {"thought_signature": SIG}}
 KEPT: list[Any] = [
-    pytest.param({"extra_content": GOOGLE}, id="C129"),
-    pytest.param({"extra_content": {"google": {"thoughtSignature": SIG}}}, id="C130-camel"),
-    pytest.param({"provider_specific_fields": {"thought_signature": SIG}}, id="C130-provider"),
-    pytest.param({"thought_signature": SIG}, id="C130-bare"),
-    pytest.param({"thoughtSignature": SIG}, id="C130-bare-camel"),
-    pytest.param({"function": {"name": "f", "arguments": "{}", "extra_content": GOOGLE}}, id="C130-in-the-function"),
-    pytest.param({"id": f"call_x__thought__{SIG}"}, id="C128-thought"),
-    pytest.param({"id": f"call_x__sig__{SIG}"}, id="C128-sig"),
-    pytest.param({"id": f"call_x_TSIG_{SIG}"}, id="C128-tsig"),
+    pytest.param({"extra_content": GOOGLE}),
+    pytest.param({"extra_content": {"google": {"thoughtSignature": SIG}}}, id="camel"),
+    pytest.param({"provider_specific_fields": {"thought_signature": SIG}}, id="provider"),
+    pytest.param({"thought_signature": SIG}, id="bare"),
+    pytest.param({"thoughtSignature": SIG}, id="bare-camel"),
+    pytest.param({"function": {"name": "f", "arguments": "{}", "extra_content": GOOGLE}}, id="in-the-function"),
+    pytest.param({"id": f"call_x__thought__{SIG}"}, id="thought"),
+    pytest.param({"id": f"call_x__sig__{SIG}"}, id="sig"),
+    pytest.param({"id": f"call_x_TSIG_{SIG}"}, id="tsig"),
 ]
 
 
@@ -70,12 +70,12 @@ def test_a_signature_that_the_client_kept(kept: dict[str, Any]) -> None:
 
 
 LOST: list[Any] = [
-    pytest.param({"id": "call_x__thought__not base64"}, id="C128-no-base64"),
-    pytest.param({"extra_content": {"google": {"thought_signature": "%%%"}}}, id="C136-no-base64"),
-    pytest.param({"extra_content": {"google": {"thought_signature": SIG[:-1]}}}, id="C136-truncated"),
-    pytest.param({"extra_content": {"google": {"thought_signature": 5}}}, id="C136-number"),
-    pytest.param({"extra_content": "x"}, id="C136-text"),
-    pytest.param({}, id="C132"),
+    pytest.param({"id": "call_x__thought__not base64"}, id="no-base64"),
+    pytest.param({"extra_content": {"google": {"thought_signature": "%%%"}}}, id="no-base64"),
+    pytest.param({"extra_content": {"google": {"thought_signature": SIG[:-1]}}}, id="truncated"),
+    pytest.param({"extra_content": {"google": {"thought_signature": 5}}}, id="number"),
+    pytest.param({"extra_content": "x"}, id="text"),
+    pytest.param({}),
 ]
 
 
@@ -85,35 +85,35 @@ def test_a_signature_that_is_lost_has_a_stand_in(kept: dict[str, Any]) -> None:
     message["tool_calls"][0] |= kept
     messages = [*HI, message, result(message["tool_calls"][0]["id"], "1"), result("b", "1")]
     assert signatures(messages) == [DUMMY, None]
-    assert signatures(messages, model=OLD) == [None, None]  # C134
+    assert signatures(messages, model=OLD) == [None, None]
     assert "stand-in" in told(messages=messages, model=NEW)
     assert told(messages=messages, model=OLD) == ""
 
 
-def test_only_the_current_turn_needs_a_stand_in_c132() -> None:
+def test_only_the_current_turn_needs_a_stand_in() -> None:
     step = [assistant_calls(("a", "f", "{}")), result("a", "1")]
     assert signatures([*HI, *step, *HI, *step, *step]) == [None, DUMMY, DUMMY]
 
 
-def test_a_client_that_keeps_nothing_but_ids_c131_c133() -> None:
+def test_a_client_that_keeps_nothing_but_ids() -> None:
     dialect = fresh()
     found = talk(dialect, [candidate(call("f", thoughtSignature=SIG), call("g")), STOP])
     made = called(found)
-    assert made[0]["extra_content"] == {"google": {"thought_signature": SIG}}  # C95
+    assert made[0]["extra_content"] == {"google": {"thought_signature": SIG}}
     assert "extra_content" not in made[1]
     said = [json.dumps(delta) for delta in deltas(found)]
-    assert sum(SIG in delta for delta in said) == 1  # C137
+    assert sum(SIG in delta for delta in said) == 1
     history = [
         *HI,
         assistant_calls(*((it["id"], "renamed", "{}") for it in made)),
         *(result(it["id"], "1") for it in made),
     ]
-    assert signatures(history, dialect) == [SIG, None]  # C140: by the id alone
+    assert signatures(history, dialect) == [SIG, None]  # by the id alone
     assert signatures(history, fresh()) == [DUMMY, None]
-    assert signatures(history, dialect, NEWEST) == [DUMMY, None]  # C136: another family's
+    assert signatures(history, dialect, NEWEST) == [DUMMY, None]  # another family's
 
 
-def test_a_family_s_signature_is_not_another_s_even_if_the_client_kept_it_c136() -> None:
+def test_a_family_s_signature_is_not_another_s_even_if_the_client_kept_it() -> None:
     dialect = fresh()
     (made,) = called(talk(dialect, [candidate(call("f", thoughtSignature=SIG)), STOP]))
     message = assistant_calls((made["id"], "f", "{}"))
@@ -123,21 +123,21 @@ def test_a_family_s_signature_is_not_another_s_even_if_the_client_kept_it_c136()
     assert signatures(history, dialect, NEWEST) == [DUMMY]
 
 
-def test_a_signature_in_a_later_part_belongs_to_the_call_c96() -> None:
+def test_a_signature_in_a_later_part_belongs_to_the_call() -> None:
     dialect = fresh()
     chunks = [candidate(call("f")), candidate({"text": "", "thoughtSignature": SIG}, finishReason="STOP")]
     (made,) = called(talk(dialect, chunks))
     assert signatures([*HI, assistant_calls((made["id"], "f", "{}")), result(made["id"], "1")], dialect) == [SIG]
 
 
-def test_a_later_signature_does_not_replace_the_call_s_own_c96() -> None:
+def test_a_later_signature_does_not_replace_the_call_s_own() -> None:
     dialect = fresh()
     chunks = [candidate(call("f", thoughtSignature=SIG)), candidate({"text": "", "thoughtSignature": OTHER}), STOP]
     (made,) = called(talk(dialect, chunks))
     assert signatures([*HI, assistant_calls((made["id"], "f", "{}")), result(made["id"], "1")], dialect) == [SIG]
 
 
-def test_a_later_signature_is_not_for_the_second_of_two_calls_c96() -> None:
+def test_a_later_signature_is_not_for_the_second_of_two_calls() -> None:
     dialect = fresh()
     chunks = [
         candidate(call("f", thoughtSignature=SIG)),
@@ -149,7 +149,7 @@ def test_a_later_signature_is_not_for_the_second_of_two_calls_c96() -> None:
     assert signatures([*HI, calls, *(result(it["id"], "1") for it in made)], dialect) == [SIG, None]
 
 
-def test_a_later_signature_belongs_to_the_text_where_there_is_one_c96() -> None:
+def test_a_later_signature_belongs_to_the_text_where_there_is_one() -> None:
     dialect = fresh()
     chunks = [candidate({"text": "so:"}, call("f")), candidate({"text": "", "thoughtSignature": SIG}), STOP]
     (made,) = called(talk(dialect, chunks))
@@ -236,7 +236,7 @@ def test_images_are_told_apart_by_all_that_they_are() -> None:
     assert len({image_id(url) for url in [big, *others]}) == 1 + len(others)
 
 
-def test_answers_that_run_side_by_side_do_not_mix_c141() -> None:
+def test_answers_that_run_side_by_side_do_not_mix() -> None:
     dialect = fresh()
     first, second = (exchange(dialect, stream=True, model=NEW) for _ in range(2))
     wire = [sse_bytes([candidate(call("f", thoughtSignature=signature)), STOP]) for signature in (SIG, OTHER)]
@@ -255,12 +255,12 @@ ANSWERED = {"role": "assistant", "content": "It is 漢 sunny."}
 TEXT = [text("It is 漢"), candidate({"text": " sunny.", "thoughtSignature": SIG}, finishReason="STOP")]
 AS_PARTS = {"role": "assistant", "content": [{"type": "text", "text": "It is 漢 "}, {"type": "text", "text": "sunny."}]}
 HISTORIES: list[Any] = [
-    pytest.param([*HI, ANSWERED, *HI], [SIG], id="C135-same"),
-    pytest.param([*HI, AS_PARTS, *HI], [None, SIG], id="C135-as-parts"),
-    pytest.param([*HI, ANSWERED, {"role": "user", "content": "other"}], [SIG], id="C135-another-end"),
-    pytest.param([*HI, {**ANSWERED, "content": "It is sunny"}, *HI], [None], id="C135-another-text"),
-    pytest.param([*HI, *HI, ANSWERED, *HI], [None], id="C135-another-beginning"),
-    pytest.param([{"role": "system", "content": "x"}, *HI, ANSWERED, *HI], [None], id="C135-another-system"),
+    pytest.param([*HI, ANSWERED, *HI], [SIG], id="same"),
+    pytest.param([*HI, AS_PARTS, *HI], [None, SIG], id="as-parts"),
+    pytest.param([*HI, ANSWERED, {"role": "user", "content": "other"}], [SIG], id="another-end"),
+    pytest.param([*HI, {**ANSWERED, "content": "It is sunny"}, *HI], [None], id="another-text"),
+    pytest.param([*HI, *HI, ANSWERED, *HI], [None], id="another-beginning"),
+    pytest.param([{"role": "system", "content": "x"}, *HI, ANSWERED, *HI], [None], id="another-system"),
 ]
 
 
@@ -274,7 +274,7 @@ def test_the_signature_of_a_text(messages: list[Any], expected: list[str | None]
     assert signatures(messages, dialect, NEWEST) == [None] * len(expected)
 
 
-def test_the_signature_of_a_text_in_a_whole_answer_c135() -> None:
+def test_the_signature_of_a_text_in_a_whole_answer() -> None:
     dialect = fresh()
     running = exchange(dialect, model=NEW)
     wire = json.dumps(candidate({"text": ANSWERED["content"], "thoughtSignature": SIG}, finishReason="STOP")).encode()
@@ -284,7 +284,7 @@ def test_the_signature_of_a_text_in_a_whole_answer_c135() -> None:
     assert signatures([*HI, message, *HI], fresh()) == [SIG]  # the client kept it
 
 
-def test_a_text_before_calls_keeps_its_signature_c135() -> None:
+def test_a_text_before_calls_keeps_its_signature() -> None:
     dialect = fresh()
     chunks = [candidate({"text": "so:", "thoughtSignature": SIG}, call("f", thoughtSignature=OTHER)), STOP]
     (made,) = called(talk(dialect, chunks, tools=[function("f")]))
@@ -292,7 +292,7 @@ def test_a_text_before_calls_keeps_its_signature_c135() -> None:
     assert signatures(history, dialect) == [SIG, OTHER]
 
 
-def test_the_history_of_a_history_c135() -> None:
+def test_the_history_of_a_history() -> None:
     dialect = fresh()
     talk(dialect, TEXT)
     longer = [*HI, ANSWERED, {"role": "user", "content": [{"type": "text", "text": "and then?"}]}]
@@ -304,12 +304,12 @@ def test_the_history_of_a_history_c135() -> None:
     assert signatures([*longer, {"role": "assistant", "content": "rain"}, *HI], dialect) == [SIG, OTHER]
 
 
-def test_what_signs_a_thought_goes_nowhere_c111() -> None:
+def test_what_signs_a_thought_goes_nowhere() -> None:
     found = talk(fresh(), [candidate({"text": "hm", "thought": True, "thoughtSignature": SIG}), text("a"), STOP])
     assert SIG not in json.dumps(found)
 
 
-def test_two_signatures_of_one_text_come_as_one_c137() -> None:
+def test_two_signatures_of_one_text_come_as_one() -> None:
     signed = candidate({"text": "a", "thoughtSignature": SIG}, {"text": "b", "thoughtSignature": OTHER})
     told_of = [delta["extra_content"] for delta in deltas(talk(fresh(), [signed, STOP])) if "extra_content" in delta]
     assert told_of == [{"google": {"thought_signature": OTHER}}]

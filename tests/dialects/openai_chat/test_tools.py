@@ -41,11 +41,11 @@ def declarations(**chat: Any) -> list[dict[str, Any]]:
 
 
 CHUNKS = [
-    pytest.param([candidate(call(n)) for n in "abc"], ["a", "b", "c"], id="C79-one-a-chunk"),
-    pytest.param([candidate(call("a"), call("b"), call("c"))], ["a", "b", "c"], id="C80-one-chunk"),
-    pytest.param([candidate({"text": "x"}, call("a"), {"text": "y"}, call("b"))], ["a", "b"], id="C81-text-between"),
-    pytest.param([candidate(call("a", {"x": 1})), candidate(call("a", {"x": 1}))], ["a", "a"], id="C83-twice"),
-    pytest.param([candidate(call("a", id="i"), call("b", id="i"))], ["a", "b"], id="C88-one-id-twice"),
+    pytest.param([candidate(call(n)) for n in "abc"], ["a", "b", "c"], id="one-a-chunk"),
+    pytest.param([candidate(call("a"), call("b"), call("c"))], ["a", "b", "c"], id="one-chunk"),
+    pytest.param([candidate({"text": "x"}, call("a"), {"text": "y"}, call("b"))], ["a", "b"], id="text-between"),
+    pytest.param([candidate(call("a", {"x": 1})), candidate(call("a", {"x": 1}))], ["a", "a"], id="twice"),
+    pytest.param([candidate(call("a", id="i"), call("b", id="i"))], ["a", "b"], id="one-id-twice"),
 ]
 
 
@@ -63,10 +63,10 @@ def test_calls_have_indexes_ids_and_types(chunks: list[Any], names: list[str]) -
 
 
 ENDS = [
-    pytest.param([candidate(call("f")), STOP], "tool_calls", id="C32-stop-in-its-own-chunk"),
-    pytest.param([candidate(call("f"), finishReason="STOP")], "tool_calls", id="C33-stop-beside-the-call"),
-    pytest.param([candidate(call("f")), candidate(finishReason="MAX_TOKENS")], "tool_calls", id="C34-max-tokens"),
-    pytest.param([candidate(call("f")), candidate(finishReason="SAFETY")], "content_filter", id="C35-blocked"),
+    pytest.param([candidate(call("f")), STOP], "tool_calls", id="stop-in-its-own-chunk"),
+    pytest.param([candidate(call("f"), finishReason="STOP")], "tool_calls", id="stop-beside-the-call"),
+    pytest.param([candidate(call("f")), candidate(finishReason="MAX_TOKENS")], "tool_calls", id="max-tokens"),
+    pytest.param([candidate(call("f")), candidate(finishReason="SAFETY")], "content_filter", id="blocked"),
     pytest.param(
         [candidate(call("f")), candidate(finishReason="MALFORMED_FUNCTION_CALL")],
         "tool_calls",
@@ -86,7 +86,7 @@ def test_the_finish_stands_in_a_chunk_of_its_own_after_the_calls(chunks: list[An
     assert last["native_finish_reason"] == native
 
 
-def test_indexes_begin_anew_in_each_choice_c82() -> None:
+def test_indexes_begin_anew_in_each_choice() -> None:
     chunks = [candidate(call("a")), candidate(call("b"), index=1), candidate(call("c"), index=1)]
     ends = [candidate(finishReason="STOP"), candidate(finishReason="STOP", index=1)]
     found = streamed([*chunks, *ends], n=2)
@@ -97,13 +97,11 @@ def test_indexes_begin_anew_in_each_choice_c82() -> None:
 
 VALUES = {"s": 'ü "quoted" \\ 漢😀\u2028', "n": {"a": [1, {"b": None}]}, "big": 2**53 + 1, "f": 1.0}
 ARGUMENTS = [
-    pytest.param({"name": "f"}, {}, id="C84-absent"),
-    pytest.param({"name": "f", "args": None}, {}, id="C84-null"),
-    pytest.param({"name": "f", "args": {}}, {}, id="C84-empty"),
-    pytest.param({"name": "f", "args": VALUES}, VALUES, id="C85"),
-    pytest.param(
-        {"name": "f", "args": {"a": "true", "b": "null", "c": "123"}}, {"a": "true", "b": "null", "c": "123"}, id="C86"
-    ),
+    pytest.param({"name": "f"}, {}, id="absent"),
+    pytest.param({"name": "f", "args": None}, {}, id="null"),
+    pytest.param({"name": "f", "args": {}}, {}, id="empty"),
+    pytest.param({"name": "f", "args": VALUES}, VALUES),
+    pytest.param({"name": "f", "args": {"a": "true", "b": "null", "c": "123"}}, {"a": "true", "b": "null", "c": "123"}),
 ]
 
 
@@ -117,11 +115,11 @@ def test_arguments_are_a_text_that_reads_back_equal(sent: dict[str, Any], args: 
 @pytest.mark.parametrize(
     ("google", "kept"),
     [
-        pytest.param("5fmzjlk4", True, id="C87-usable"),
-        pytest.param("x" * 40, True, id="C87-forty"),
-        pytest.param("x" * 41, False, id="C87-too-long"),
-        pytest.param("a|b", False, id="C87-foreign-characters"),
-        pytest.param("", False, id="C89-none"),
+        pytest.param("5fmzjlk4", True, id="usable"),
+        pytest.param("x" * 40, True, id="forty"),
+        pytest.param("x" * 41, False, id="too-long"),
+        pytest.param("a|b", False, id="foreign-characters"),
+        pytest.param("", False, id="none"),
     ],
 )
 def test_ids(google: str, kept: bool) -> None:
@@ -134,7 +132,7 @@ def test_ids(google: str, kept: bool) -> None:
         assert len(rest) <= 35
 
 
-def test_id_and_name_come_once_c90() -> None:
+def test_id_and_name_come_once() -> None:
     pieces = [
         piece
         for delta in deltas(streamed([candidate(call("f", {"a": 1})), STOP]))
@@ -144,7 +142,7 @@ def test_id_and_name_come_once_c90() -> None:
     assert set(pieces[0]) == {"index", "id", "type", "function"}
 
 
-def test_a_whole_message_with_calls_c94() -> None:
+def test_a_whole_message_with_calls() -> None:
     choice = completion(candidate(call("f", {"a": 1}), finishReason="STOP"), tools=[F])["choices"][0]
     (made,) = choice["message"].pop("tool_calls")
     assert choice["message"] == {"role": "assistant", "content": None, "refusal": None}
@@ -156,8 +154,8 @@ def test_a_whole_message_with_calls_c94() -> None:
 NAMES = ["a.b", "a:b", "a b", "1a", "x" * 65, "日本", "a/b", "-a", "ok_name-1"]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, id=f"C142-{name[:10]}") for name in NAMES])
-def test_any_name_reaches_gemini_in_its_alphabet_and_comes_back_c91(name: str) -> None:
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"{name[:10]}") for name in NAMES])
+def test_any_name_reaches_gemini_in_its_alphabet_and_comes_back(name: str) -> None:
     history = [*HI, assistant_calls(("i", name, "{}")), result("i", "x")]
     request = asked(tools=[function(name)], tool_choice=function(name), messages=history)
     (declared,) = request["tools"][0]["functionDeclarations"]
@@ -169,7 +167,7 @@ def test_any_name_reaches_gemini_in_its_alphabet_and_comes_back_c91(name: str) -
     assert called(streamed([candidate(call(wire)), STOP], tools=[function(name)]))[0]["name"] == name
 
 
-def test_names_that_read_alike_stay_apart_c143() -> None:
+def test_names_that_read_alike_stay_apart() -> None:
     first, second = declarations(tools=[function("a.b"), function("a:b")])
     assert first["name"] != second["name"]
     assert declarations(tools=[function("a.b"), function("a:b")]) == [first, second]
@@ -178,10 +176,10 @@ def test_names_that_read_alike_stay_apart_c143() -> None:
 @pytest.mark.parametrize(
     ("name", "heard", "warned"),
     [
-        pytest.param("h", "h", True, id="C92-not-declared"),
-        pytest.param("default_api:f", "f", False, id="C93-colon"),
-        pytest.param("default_api.f", "f", False, id="C93-dot"),
-        pytest.param("default_api:h", "default_api:h", True, id="C93-not-declared"),
+        pytest.param("h", "h", True, id="not-declared"),
+        pytest.param("default_api:f", "f", False, id="colon"),
+        pytest.param("default_api.f", "f", False, id="dot"),
+        pytest.param("default_api:h", "default_api:h", True, id="not-declared"),
     ],
 )
 def test_names_the_model_makes_up(name: str, heard: str, warned: bool) -> None:
@@ -191,7 +189,7 @@ def test_names_the_model_makes_up(name: str, heard: str, warned: bool) -> None:
     assert ("does not declare" in answer.headers.get("x-gemini-proxy-warnings", "")) == warned
 
 
-def test_legacy_functions_c97() -> None:
+def test_legacy_functions() -> None:
     legacy = {"functions": [{"name": "f", "parameters": {"type": "object"}}], "function_call": {"name": "f"}}
     request = asked(**legacy)
     assert request["tools"] == [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}]
@@ -211,7 +209,7 @@ def pieces(*partial: dict[str, Any], **more: Any) -> dict[str, Any]:
     return candidate({"functionCall": {**({"partialArgs": list(partial)} if partial else {}), **more}})
 
 
-def test_arguments_in_pieces_c98() -> None:
+def test_arguments_in_pieces() -> None:
     chunks = [
         pieces(name="f", id="i", willContinue=True),
         pieces({"jsonPath": "$.n", "numberValue": 50}, willContinue=True),
@@ -236,7 +234,7 @@ def test_arguments_in_pieces_c98() -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [pytest.param(None, id="C144-null"), pytest.param({}, id="C144-empty")],
+    [pytest.param(None, id="null"), pytest.param({}, id="empty")],
 )
 def test_no_parameters(parameters: Any) -> None:
     assert declarations(tools=[function("f", description="d", parameters=parameters)]) == [
@@ -251,24 +249,27 @@ RECURSIVE = {
 }
 # See also the tests of gemini/json_schema.py.
 SCHEMAS = [
-    ("C144-bare-object", {"type": "object"}),
+    ("bare-object", {"type": "object"}),
     (
-        "C145",
+        "annotations",
         {"type": "object", "$schema": "x", "$id": "y", "$comment": "z", "examples": [1], "title": "t", "default": {}},
     ),
-    ("C146", {"type": "object", "additionalProperties": False, "patternProperties": {"^x": {}}, "if": {}, "then": {}}),
     (
-        "C147",
+        "closed-and-with-patterns",
+        {"type": "object", "additionalProperties": False, "patternProperties": {"^x": {}}, "if": {}, "then": {}},
+    ),
+    (
+        "names-like-keywords",
         {"type": "object", "properties": {n: {"type": "string"} for n in ("const", "strict", "title", "$ref", "enum")}},
     ),
     (
-        "C148",
+        "references",
         {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": "string"}}},
     ),
-    ("C149", RECURSIVE),
-    ("C150", {"type": "object", "properties": {"a": {"type": ["string", "null"]}, "b": {"anyOf": [{}, {}]}}}),
-    ("C151", {"type": "object", "properties": {"a": {"type": "string", "enum": [1, "x", None, ""]}}}),
-    ("C152", {"type": "object", "properties": {"a": {"type": "array"}, "b": {"prefixItems": [{}, {}]}}}),
+    ("recursive", RECURSIVE),
+    ("alternatives", {"type": "object", "properties": {"a": {"type": ["string", "null"]}, "b": {"anyOf": [{}, {}]}}}),
+    ("enums", {"type": "object", "properties": {"a": {"type": "string", "enum": [1, "x", None, ""]}}}),
+    ("arrays", {"type": "object", "properties": {"a": {"type": "array"}, "b": {"prefixItems": [{}, {}]}}}),
 ]
 
 
@@ -294,7 +295,7 @@ def test_an_allowed_tool_of_an_odd_type(kind: Any) -> None:
     )
 
 
-def test_strict_is_a_warning_c153() -> None:
+def test_strict_is_a_warning() -> None:
     assert "strict" in told(tools=[function("f", strict=True), function("g", strict=True)])
     assert told(tools=[function("f", strict=True), function("g", strict=True)]).count("strict") == 1
     assert told(tools=[function("f", strict=False)]) == ""
@@ -303,12 +304,12 @@ def test_strict_is_a_warning_c153() -> None:
 @pytest.mark.parametrize(
     ("kind", "wire"),
     [
-        pytest.param("google_search", "googleSearch", id="C154-google_search"),
-        pytest.param("web_search", "googleSearch", id="C154-web_search"),
-        pytest.param("web_search_preview", "googleSearch", id="C154-web_search_preview"),
-        pytest.param("url_context", "urlContext", id="C154-url_context"),
-        pytest.param("code_interpreter", "codeExecution", id="C154-code_interpreter"),
-        pytest.param("code_execution", "codeExecution", id="C154-code_execution"),
+        pytest.param("google_search", "googleSearch", id="google_search"),
+        pytest.param("web_search", "googleSearch", id="web_search"),
+        pytest.param("web_search_preview", "googleSearch", id="web_search_preview"),
+        pytest.param("url_context", "urlContext", id="url_context"),
+        pytest.param("code_interpreter", "codeExecution", id="code_interpreter"),
+        pytest.param("code_execution", "codeExecution", id="code_execution"),
     ],
 )
 def test_tools_of_google(kind: str, wire: str) -> None:
@@ -326,7 +327,7 @@ def test_search_by_option_and_by_name() -> None:
     assert asked(**native)["tools"] == [{"googleSearch": {}}, {"urlContext": {}}]
 
 
-def test_functions_beside_tools_of_google_c155() -> None:
+def test_functions_beside_tools_of_google() -> None:
     assert refused(tools=[F, SEARCH]).param == "tools"
     request = asked(model=NEW, tools=[F, SEARCH])
     assert request["tools"] == [{"functionDeclarations": [{"name": "f"}]}, {"googleSearch": {}}]
@@ -339,7 +340,7 @@ def test_functions_beside_tools_of_google_c155() -> None:
 
 
 @pytest.mark.parametrize("choice", ["auto", "none", "required", F])
-def test_an_empty_list_of_tools_c156(choice: Any) -> None:
+def test_an_empty_list_of_tools(choice: Any) -> None:
     request = asked(tools=[], tool_choice=choice)
     assert "tools" not in request
     assert "toolConfig" not in request
@@ -347,13 +348,13 @@ def test_an_empty_list_of_tools_c156(choice: Any) -> None:
 
 ALLOWED: dict[str, Any] = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [F]}}
 CHOICES: list[Any] = [
-    pytest.param("auto", {"mode": "AUTO"}, id="C157-auto"),
-    pytest.param("none", {"mode": "NONE"}, id="C157-none"),
-    pytest.param("required", {"mode": "ANY"}, id="C157-required"),
-    pytest.param("validated", {"mode": "VALIDATED"}, id="C157-validated"),
-    pytest.param(F, {"mode": "ANY", "allowedFunctionNames": ["f"]}, id="C158"),
-    pytest.param({"type": "function", "name": "f"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}, id="C158-short"),
-    pytest.param(ALLOWED, {"mode": "ANY", "allowedFunctionNames": ["f"]}, id="C159-required"),
+    pytest.param("auto", {"mode": "AUTO"}, id="auto"),
+    pytest.param("none", {"mode": "NONE"}, id="none"),
+    pytest.param("required", {"mode": "ANY"}, id="required"),
+    pytest.param("validated", {"mode": "VALIDATED"}, id="validated"),
+    pytest.param(F, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
+    pytest.param({"type": "function", "name": "f"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}, id="short"),
+    pytest.param(ALLOWED, {"mode": "ANY", "allowedFunctionNames": ["f"]}, id="required"),
 ]
 
 
@@ -362,7 +363,7 @@ def test_tool_choice(choice: Any, config: Any) -> None:
     assert asked(tools=[F, G], tool_choice=choice)["toolConfig"]["functionCallingConfig"] == config
 
 
-def test_allowed_tools_with_auto_declares_no_others_c159() -> None:
+def test_allowed_tools_with_auto_declares_no_others() -> None:
     choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}, SEARCH]}
     tools = [F, G, SEARCH, {"type": "url_context"}]
     request = asked(model=NEW, tools=tools, tool_choice=choice)
@@ -376,20 +377,20 @@ def test_none_is_for_tools_of_google_too() -> None:
 
 
 REFUSED: list[Any] = [
-    pytest.param({"tools": [F], "tool_choice": G}, "tool_choice", id="C160-not-declared"),
-    pytest.param({"tools": [F], "tool_choice": "maybe"}, "tool_choice", id="C160-unknown-word"),
-    pytest.param({"tools": [F], "tool_choice": {"type": "function"}}, "tool_choice", id="C160-no-name"),
+    pytest.param({"tools": [F], "tool_choice": G}, "tool_choice", id="not-declared"),
+    pytest.param({"tools": [F], "tool_choice": "maybe"}, "tool_choice", id="unknown-word"),
+    pytest.param({"tools": [F], "tool_choice": {"type": "function"}}, "tool_choice", id="no-name"),
     pytest.param(
         {"tools": [F], "tool_choice": {"type": "allowed_tools", "mode": "x", "tools": []}},
         "tool_choice",
-        id="C160-mode",
+        id="mode",
     ),
-    pytest.param({"tool_choice": "auto"}, "tool_choice", id="C162"),
-    pytest.param({"tools": [F, G, F]}, "tools[2].function.name", id="C163-duplicate"),
-    pytest.param({"tools": [F], "functions": [{"name": "f"}]}, "functions[0].name", id="C163-in-both-forms"),
-    pytest.param({"tools": [{"type": "file_search"}]}, "tools[0].type", id="C154-file_search"),
-    pytest.param({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type", id="C154-custom"),
-    pytest.param({"tools": [{"type": "mcp"}]}, "tools[0].type", id="C154-mcp"),
+    pytest.param({"tool_choice": "auto"}, "tool_choice"),
+    pytest.param({"tools": [F, G, F]}, "tools[2].function.name", id="duplicate"),
+    pytest.param({"tools": [F], "functions": [{"name": "f"}]}, "functions[0].name", id="in-both-forms"),
+    pytest.param({"tools": [{"type": "file_search"}]}, "tools[0].type", id="file_search"),
+    pytest.param({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type", id="custom"),
+    pytest.param({"tools": [{"type": "mcp"}]}, "tools[0].type", id="mcp"),
     pytest.param({"tools": [{"type": "function"}]}, "tools[0].function", id="no-function"),
     pytest.param({"tools": [function("")]}, "tools[0].function.name", id="no-name"),
     pytest.param({"tools": [function("f", parameters=[1])]}, "tools[0].function.parameters", id="parameters-list"),
@@ -403,7 +404,7 @@ def test_what_cannot_be_declared_or_chosen_is_refused(chat: dict[str, Any], para
     assert (error.status, error.param) == (400, param)
 
 
-def test_a_forced_call_that_did_not_come_c161() -> None:
+def test_a_forced_call_that_did_not_come() -> None:
     words = text("no", finishReason="STOP")
     answer = whole(words, tools=[F], tool_choice="required")
     assert "tool_choice_not_honoured" in answer.headers["x-gemini-proxy-warnings"]
@@ -413,11 +414,11 @@ def test_a_forced_call_that_did_not_come_c161() -> None:
     assert "x-gemini-proxy-warnings" not in whole(calls, tools=[F], tool_choice="required").headers
 
 
-def test_many_tools_c163() -> None:
+def test_many_tools() -> None:
     assert len(declarations(tools=[function(f"f{i}") for i in range(300)])) == 300
 
 
-def test_tools_stand_beside_the_configuration_c164() -> None:
+def test_tools_stand_beside_the_configuration() -> None:
     request = asked(tools=[F], tool_choice="auto", temperature=1)
     assert set(request) == {"contents", "tools", "toolConfig", "generationConfig"}
     assert set(request["generationConfig"]) == {"temperature", "thinkingConfig"}

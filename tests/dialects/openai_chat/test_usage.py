@@ -1,4 +1,4 @@
-"""Tokens by kind: C74; the counts themselves are in test_answer.py."""
+"""Tokens by kind; the counts themselves are in test_answer.py."""
 
 from typing import Any
 
@@ -14,13 +14,11 @@ def details(*counts: tuple[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        pytest.param(
-            details(("TEXT", 3), ("IMAGE", 258), ("AUDIO", 25)), {"text": 3, "image": 258, "audio": 25}, id="C74"
-        ),
-        pytest.param(details(("AUDIO", 5), ("AUDIO", 6)), {"audio": 11}, id="C74-twice"),
-        pytest.param(details(("SMELL", 5), ("TEXT", None)), {"audio": 0}, id="C74-unknown"),
-        pytest.param([None, 5, {"modality": "TEXT"}], {"audio": 0}, id="C74-wrong-types"),
-        pytest.param({"modality": "TEXT"}, {"audio": 0}, id="C74-no-list"),
+        pytest.param(details(("TEXT", 3), ("IMAGE", 258), ("AUDIO", 25)), {"text": 3, "image": 258, "audio": 25}),
+        pytest.param(details(("AUDIO", 5), ("AUDIO", 6)), {"audio": 11}, id="twice"),
+        pytest.param(details(("SMELL", 5), ("TEXT", None)), {"audio": 0}, id="unknown"),
+        pytest.param([None, 5, {"modality": "TEXT"}], {"audio": 0}, id="wrong-types"),
+        pytest.param({"modality": "TEXT"}, {"audio": 0}, id="no-list"),
     ],
 )
 def test_modalities(given: Any, told: dict[str, int]) -> None:
@@ -31,7 +29,7 @@ def test_modalities(given: Any, told: dict[str, int]) -> None:
     assert usage["completion_tokens_details"] == {"reasoning_tokens": 0, **expected}
 
 
-def test_an_error_after_partial_output_c78() -> None:
+def test_an_error_after_partial_output() -> None:
     from tests.exchanges import exchange
 
     running = exchange(stream=True)

@@ -30,17 +30,17 @@ CODE, OUTPUT = {"code": "1", "language": "PYTHON"}, {"output": "2", "outcome": "
 PARTS: list[Any] = [
     pytest.param({"text": "a"}, [Text(0, "a")], id="text"),
     pytest.param({"text": "a", "thought": True}, [Thought(0, "a")], id="thought"),
-    pytest.param({"text": "a", "thoughtSignature": "s"}, [Text(0, "a"), Signature(0, "s")], id="C58-signed-text"),
-    pytest.param({"text": "", "thoughtSignature": "s"}, [Signature(0, "s", alone=True)], id="C59-signature-alone"),
-    pytest.param({"thoughtSignature": "s"}, [Signature(0, "s", alone=True)], id="C59-nothing-but-a-signature"),
-    pytest.param({"text": "a", "thought": True, "thoughtSignature": "s"}, [Thought(0, "a")], id="C111-signed-thought"),
-    pytest.param({"functionCall": {"name": "f"}}, [Call(0, "f", {})], id="C84-call"),
+    pytest.param({"text": "a", "thoughtSignature": "s"}, [Text(0, "a"), Signature(0, "s")], id="signed-text"),
+    pytest.param({"text": "", "thoughtSignature": "s"}, [Signature(0, "s", alone=True)], id="signature-alone"),
+    pytest.param({"thoughtSignature": "s"}, [Signature(0, "s", alone=True)], id="nothing-but-a-signature"),
+    pytest.param({"text": "a", "thought": True, "thoughtSignature": "s"}, [Thought(0, "a")], id="signed-thought"),
+    pytest.param({"functionCall": {"name": "f"}}, [Call(0, "f", {})], id="call"),
     pytest.param(
         {"functionCall": {"name": "f", "args": {"x": 1}, "id": "i"}, "thoughtSignature": "s"},
         [Call(0, "f", {"x": 1}, "i", "s")],
-        id="C95-signed-call",
+        id="signed-call",
     ),
-    pytest.param({"inlineData": {"mimeType": "image/png", "data": "x"}}, [Media(0, "image/png", "x")], id="C61-image"),
+    pytest.param({"inlineData": {"mimeType": "image/png", "data": "x"}}, [Media(0, "image/png", "x")], id="image"),
     pytest.param(
         {"inlineData": {"mimeType": "image/png", "data": "x"}, "thoughtSignature": "s"},
         [Media(0, "image/png", "x", "s")],
@@ -53,12 +53,12 @@ PARTS: list[Any] = [
         id="signed-code",
     ),
     pytest.param({"toolCall": {}, "thoughtSignature": "s"}, [], id="google-s-own-signed-call"),
-    pytest.param({"fileData": {"mimeType": "a/b", "fileUri": "u"}}, [Link(0, "a/b", "u")], id="C63-file"),
-    pytest.param({"executableCode": CODE}, [Code(0, "python", "1", {"executableCode": CODE})], id="C60-code"),
-    pytest.param({"codeExecutionResult": OUTPUT}, [Code(0, "", "2", {"codeExecutionResult": OUTPUT})], id="C60-output"),
-    pytest.param({}, [], id="C43-empty"),
-    pytest.param({"hologram": {}}, [], id="C64-unknown"),
-    pytest.param({"toolCall": {}}, [], id="C155-google-s-own-call"),
+    pytest.param({"fileData": {"mimeType": "a/b", "fileUri": "u"}}, [Link(0, "a/b", "u")], id="file"),
+    pytest.param({"executableCode": CODE}, [Code(0, "python", "1", {"executableCode": CODE})], id="code"),
+    pytest.param({"codeExecutionResult": OUTPUT}, [Code(0, "", "2", {"codeExecutionResult": OUTPUT})], id="output"),
+    pytest.param({}, [], id="empty"),
+    pytest.param({"hologram": {}}, [], id="unknown"),
+    pytest.param({"toolCall": {}}, [], id="google-s-own-call"),
 ]
 
 
@@ -81,13 +81,12 @@ def test_what_is_told_of_the_answer_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("chunks", "code"),
     [
-        pytest.param([], "upstream_empty_response", id="C45"),
-        pytest.param([chunk({"text": "a"})], "upstream_incomplete", id="C46"),
-        pytest.param([chunk(finishReason="MALFORMED_FUNCTION_CALL")], "malformed_function_call", id="C36"),
+        pytest.param([], "upstream_empty_response"),
+        pytest.param([chunk({"text": "a"})], "upstream_incomplete"),
+        pytest.param([chunk(finishReason="MALFORMED_FUNCTION_CALL")], "malformed_function_call"),
         pytest.param(
             [chunk({"functionCall": {"name": "f", "willContinue": True}}, finishReason="STOP")],
             "upstream_incomplete",
-            id="C98",
         ),
     ],
 )
@@ -97,21 +96,21 @@ def test_what_is_no_answer(chunks: list[Any], code: str) -> None:
     assert (caught.value.status, caught.value.code, caught.value.retry) == (502, code, True)
 
 
-def test_log_probabilities_come_with_each_chunk_and_other_extras_once_c194() -> None:
+def test_log_probabilities_come_with_each_chunk_and_other_extras_once() -> None:
     pieces = [chunk(logprobsResult={"chosenCandidates": [i]}, groundingMetadata={"n": i}) for i in range(3)]
     (end,) = ended(*pieces, chunk(finishReason="STOP")).ends()
     assert end.extras == {"logprobsResult": {"chosenCandidates": [0, 1, 2]}, "groundingMetadata": {"n": 2}}
 
 
 PIECES: list[Any] = [
-    pytest.param([("$.a", "x", True), ("$.a", "y", False)], {"a": "xy"}, id="C98-goes-on"),
-    pytest.param([("$.a", "x", True), ("$.a", "y", True)], {"a": "xy"}, id="C98-goes-on-to-the-end"),
-    pytest.param([("$.a", "x", False), ("$.a", "y", False)], {"a": "y"}, id="C98-starts-anew"),
-    pytest.param([("$.a", "x", True), ("$.b", 1, False), ("$.a", "y", False)], {"a": "xy", "b": 1}, id="C98-in-turn"),
-    pytest.param([("$.a.b.c", 1, False), ("$.a.d", None, False)], {"a": {"b": {"c": 1}, "d": None}}, id="C98-nested"),
-    pytest.param([("$.a[0]", 1, False), ("$.a[1].b", 2, False)], {"a": [1, {"b": 2}]}, id="C98-list"),
-    pytest.param([("$['a.b']", 1, False), ('$["c"]', 2, False)], {"a.b": 1, "c": 2}, id="C98-quoted"),
-    pytest.param([("$.a", 1, False), ("$.a[0]", 2, False)], {"a": [2]}, id="C98-another-kind"),
+    pytest.param([("$.a", "x", True), ("$.a", "y", False)], {"a": "xy"}, id="goes-on"),
+    pytest.param([("$.a", "x", True), ("$.a", "y", True)], {"a": "xy"}, id="goes-on-to-the-end"),
+    pytest.param([("$.a", "x", False), ("$.a", "y", False)], {"a": "y"}, id="starts-anew"),
+    pytest.param([("$.a", "x", True), ("$.b", 1, False), ("$.a", "y", False)], {"a": "xy", "b": 1}, id="in-turn"),
+    pytest.param([("$.a.b.c", 1, False), ("$.a.d", None, False)], {"a": {"b": {"c": 1}, "d": None}}, id="nested"),
+    pytest.param([("$.a[0]", 1, False), ("$.a[1].b", 2, False)], {"a": [1, {"b": 2}]}, id="list"),
+    pytest.param([("$['a.b']", 1, False), ('$["c"]', 2, False)], {"a.b": 1, "c": 2}, id="quoted"),
+    pytest.param([("$.a", 1, False), ("$.a[0]", 2, False)], {"a": [2]}, id="another-kind"),
     pytest.param([("$.a" * DEEPEST, 1, False)], None, id="deepest"),
 ]
 KINDS = {str: "stringValue", int: "numberValue", bool: "boolValue", type(None): "nullValue"}

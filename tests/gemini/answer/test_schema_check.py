@@ -37,7 +37,7 @@ CHECKS = [
     pytest.param('{"name": ', "not valid JSON", id="broken"),
     pytest.param("", "not valid JSON", id="empty"),
     pytest.param("Sure, here it is: {}", "not valid JSON", id="prose"),
-    pytest.param('{"name": NaN}', "not valid JSON", id="C183-nan"),
+    pytest.param('{"name": NaN}', "not valid JSON", id="nan"),
     pytest.param("[" * 200_000, "not valid JSON", id="deep"),
     pytest.param("1" * 5000, "not valid JSON", id="digits"),
 ]
@@ -86,7 +86,7 @@ def test_nothing_is_ever_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("value", "schema"),
     [
-        pytest.param({}, doubling("allOf"), id="C149-doubling"),
+        pytest.param({}, doubling("allOf"), id="doubling"),
         pytest.param(
             [{"a": i} for i in range(500)], {"anyOf": [{"type": "string"}] * 2_000}, id="many-branches-quote-much"
         ),

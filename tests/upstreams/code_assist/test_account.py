@@ -107,9 +107,9 @@ async def test_onboarding_waits_and_tells(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("scripts", "status", "code"),
     [
-        pytest.param({"token": REVOKED}, 400, "login_code_rejected", id="C215-reused-code"),
+        pytest.param({"token": REVOKED}, 400, "login_code_rejected", id="reused-code"),
         ({"token": DOWN}, 503, "google_unreachable"),
-        pytest.param({"loadCodeAssist": SHUTDOWN}, 403, "account_not_eligible", id="C216"),
+        pytest.param({"loadCodeAssist": SHUTDOWN}, 403, "account_not_eligible"),
         ({"loadCodeAssist": DOWN}, 503, "google_unreachable"),
         ({"loadCodeAssist": (200, b"<html>")}, 502, "onboarding_failed"),
         ({"token": granted("x", scope="openid")}, 403, "scope_missing"),

@@ -33,13 +33,13 @@ def test_a_suspended_account_is_not_told_to_buy_a_licence() -> None:
     assert "icence" not in error.message + REMEDIES[error.code]
 
 
-def test_c216_personal_accounts() -> None:
+def test_personal_accounts() -> None:
     message = eligibility.refusal("UNSUPPORTED_CLIENT").message
     assert "18 June 2026" in message
     assert "personal accounts" in message
 
 
-def test_c217_the_link_is_the_way_out() -> None:
+def test_the_link_is_the_way_out() -> None:
     error = eligibility.refusal("VALIDATION_REQUIRED", "Verify\n\nyour account", "https://accounts.google.com/x")
     assert error.code == "validation_required"
     assert error.message.endswith('Google says: "Verify your account"\nLink: https://accounts.google.com/x')

@@ -115,7 +115,7 @@ def test_bodies_with_a_project() -> None:
     assert play.bodies == [theirs, {"tierId": "legacy-tier", **theirs}]
 
 
-def test_c218_vpc_sc_is_the_standard_tier() -> None:
+def test_vpc_sc_is_the_standard_tier() -> None:
     refused = status(403, reason="SECURITY_POLICY_VIOLATED")
     assert Play(refused, project="mine").account == Account("mine", "standard-tier", "")
     assert Play(refused).refusal == (403, "project_required")
@@ -135,7 +135,7 @@ def test_c218_vpc_sc_is_the_standard_tier() -> None:
         pytest.param([PENDING, status(503), status(500), DONE], [ONBOARD, *[WAIT, POLL] * 3], id="a-poll-that-fails"),
     ],
 )
-def test_c219_free_tier(answers: list[Any], steps: list[str]) -> None:
+def test_free_tier(answers: list[Any], steps: list[str]) -> None:
     play = Play({"allowedTiers": [FREE]}, *answers, project="never sent")
     assert play.account == Account("managed-1", "free-tier", str(FREE["name"]))
     assert play.steps == [LOAD, *steps]
@@ -143,7 +143,7 @@ def test_c219_free_tier(answers: list[Any], steps: list[str]) -> None:
 
 
 @pytest.mark.parametrize("answer", [PENDING, {}, {"name": NAME, "done": False}])
-def test_c219_polling_is_bounded(answer: Any) -> None:
+def test_polling_is_bounded(answer: Any) -> None:
     play = Play({"allowedTiers": [FREE]}, answer)
     assert play.refusal == (504, "onboarding_timeout")
     assert play.steps.count(WAIT) == POLLS == 12
@@ -193,7 +193,7 @@ def test_an_operation_that_failed(error: Any, refusal: tuple[int, str | None]) -
 # Accounts that Google does not serve ----------------------------------------------------------------------------------
 
 
-def test_c216_a_personal_account_is_refused_at_once() -> None:
+def test_a_personal_account_is_refused_at_once() -> None:
     play = Play(SHUTDOWN)
     assert play.refusal == (403, "account_not_eligible")
     assert play.steps == [LOAD]
@@ -223,7 +223,7 @@ def test_every_reason(reason: str) -> None:
         assert play.steps == [LOAD]
 
 
-def test_c217_validation_comes_first_and_brings_its_link() -> None:
+def test_validation_comes_first_and_brings_its_link() -> None:
     link = "https://accounts.google.com/signin/continue?x=1"
     closed = [
         {"reasonCode": "UNSUPPORTED_CLIENT", "reasonMessage": "Other."},

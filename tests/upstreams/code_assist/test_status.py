@@ -56,7 +56,7 @@ TYPES = pytest.mark.parametrize("content_type", ["application/json", "text/event
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 @FORMS
 @TYPES
-def test_samples_as_an_answer_c221_c230(path: Path, form: str, content_type: str) -> None:
+def test_samples_as_an_answer(path: Path, form: str, content_type: str) -> None:
     sample = json.loads(path.read_text())
     plain = json.dumps(document(sample["error"], form), indent=2).encode()
     wire = b"data: " + plain.replace(b"\n", b"\r\ndata: ") + b"\r\n\r\n" if form == "array" else plain
@@ -68,7 +68,7 @@ def test_samples_as_an_answer_c221_c230(path: Path, form: str, content_type: str
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 @FORMS
 @TYPES
-def test_samples_inside_an_answer_c229(path: Path, form: str, content_type: str) -> None:
+def test_samples_inside_an_answer(path: Path, form: str, content_type: str) -> None:
     sample = json.loads(path.read_text())
     wrong = document(sample["error"], form)
     running = exchange(stream=True)
@@ -193,7 +193,7 @@ BODIES = [b"", b" ", b"<html><h1>Blocked</h1></html>", b"\xff\0", b"null", b"[]"
 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("status", [301, 400, 403, 407, 429, 500, 502, 503])
-def test_bodies_that_are_no_errors_c221(body: bytes, status: int) -> None:
+def test_bodies_that_are_no_errors(body: bytes, status: int) -> None:
     answer = refused(status, body, "text/html")
     error = json.loads(answer.body)["error"]
     assert set(error) == {"message", "type", "param", "code"}
@@ -202,7 +202,7 @@ def test_bodies_that_are_no_errors_c221(body: bytes, status: int) -> None:
     assert answer.status == (status if status >= 400 else 502)
 
 
-def test_secrets_are_not_repeated_c232() -> None:
+def test_secrets_are_not_repeated() -> None:
     secrets = ["ya29.a0AfB_secret-token", "1//0gSecretRefreshToken", "someone.else@example.com", "900000000007"]
     message = f"Denied: {secrets[0]} {secrets[1]} for {secrets[2]} in project_number:{secrets[3]}"
     body = json.dumps({"error": rpc("PERMISSION_DENIED", message)}).encode()

@@ -63,7 +63,7 @@ def test_no_project() -> None:
 @pytest.mark.parametrize(
     "event", [b"", b"[DONE]", b"{}", b'{"response":null}', b'{"response":{}}', b'{"traceId":"x"}', b"[{}]"]
 )
-def test_events_that_say_nothing_c14_c16(event: bytes) -> None:
+def test_events_that_say_nothing(event: bytes) -> None:
     assert not envelope.unwrap(event)
 
 
@@ -94,7 +94,7 @@ def test_events_that_are_none(event: bytes, lost: bool) -> None:
 @pytest.mark.parametrize(
     "event", [b'{"response":{"candidates":[]}}', b'[{"response":{"candidates":[]}}]', b'{"candidates":[]}']
 )
-def test_answers_with_and_without_envelope_c12_c13(event: bytes) -> None:
+def test_answers_with_and_without_envelope(event: bytes) -> None:
     assert envelope.unwrap(event) == {"candidates": []}
 
 

@@ -104,7 +104,7 @@ async def test_a_signature_that_google_refuses() -> None:
     assert await google.second_try(asked, sent, 401, b"{}") is None
 
 
-def test_one_translator_for_both_c13() -> None:
+def test_one_translator_for_both() -> None:
     dialect = OpenAIChat(SignatureMemory(None), {})
     exchange = Exchange(dialect, upstream(), chat_ask(chat_request(stream=True), dialect))
     chunks = [{"candidates": [{"content": {"parts": [{"text": "ab"}]}}]}, {"candidates": [{"finishReason": "STOP"}]}]
