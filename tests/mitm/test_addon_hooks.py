@@ -646,3 +646,8 @@ def test_a_flow_that_was_refused_is_over(proxy: House, client: Visitor) -> None:
     proxy.context.master.addons.add(Viewer())
     client.client_says(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
     assert [flow.live for flow in flows] == [False]
+
+
+def test_http_1_0_ends_with_the_connection(client: Visitor) -> None:
+    client.client_says(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    assert (client.status, client.headers["connection"]) == (200, "close")

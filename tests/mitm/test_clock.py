@@ -66,6 +66,7 @@ def test_an_answer_may_not_pause_for_ever(client: Wire, watch: Watch) -> None:
     for _ in range(3):  # each word counts
         watch.now += 299
         client.tick().google_says(chunk(sse_bytes([text("more")])))
+    assert b'"code":"timeout"' not in client.to_client
     watch.now += 301
     client.tick()
     assert b'"code":"timeout"' in client.to_client
