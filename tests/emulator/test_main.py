@@ -45,7 +45,10 @@ def test_it_says_where_it_is_and_ends_cleanly() -> None:
         with urllib.request.urlopen(request) as response:
             assert response.status == 200
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=5)
+        try:
+            _, said = process.communicate(timeout=5)
+        finally:
+            process.kill()
     assert (process.returncode, said) == (0, "")
 
 
