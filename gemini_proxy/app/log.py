@@ -1,4 +1,4 @@
-"""One line for each request: what was asked for and what came of it, never who asked or what was said."""
+"""One line for each request: what was asked for and what came of it, never what was said."""
 
 import json
 import logging
@@ -90,7 +90,7 @@ def _level(record: Mapping[str, Any]) -> int:
 
 
 def _line(record: Mapping[str, Any]) -> str:
-    """`POST /v1/chat/completions 404 model_not_found gemini-2.5-falsh 2 ms ID: There is no model ...`"""
+    """`POST /v1/chat/completions 404 model_not_found gemini-2.5-falsh total_ms=2 request_id=ID: There is no model ...`"""
     words = [record["method"], record["path"], record["status"], record.get("code"), record.get("model")]
     words.append(record.get("finish_reason"))
     shown = [_word(word) for word in words if word is not None]
